@@ -42,7 +42,7 @@ class BatchQueue(Generic[Item, Out]):
     Args:
       max_items, max_bytes: the bounds over both lanes together.
       online_reserve: the fraction of both bounds that ingest may not occupy.
-      ingest_share: while both lanes wait, at least this fraction of the items taken is ingest's.
+      ingest_share: while both lanes wait, this fraction of the items taken is ingest's.
       mix_lanes: whether a batch led by online items is topped up with ingest ones. Right where a
         larger batch costs little (a GPU); on a CPU it makes the online caller pay for the others.
     """
@@ -58,8 +58,8 @@ class BatchQueue(Generic[Item, Out]):
     ) -> None:
         if max_items < 1 or max_bytes < 1:
             raise ValueError("a queue holds at least one item and one byte")
-        if not 0 <= online_reserve < 1 or not 0 <= ingest_share < 1:
-            raise ValueError("online_reserve and ingest_share are fractions below 1")
+        if not 0 <= online_reserve < 1 or not 0 <= ingest_share <= 0.5:
+            raise ValueError("online_reserve is below 1, ingest_share at most one half")
         self._max_items = max_items
         self._max_bytes = max_bytes
         # Even the smallest queue lets one ingest item in, or ingest could never run at all.
@@ -161,4 +161,5 @@ class BatchQueue(Generic[Item, Out]):
         # share = ingest / (online + ingest), so each online item owes share / (1 - share).
         owed = online * self._ingest_share / (1 - self._ingest_share)
         credit = self._ingest_credit + owed - (len(batch) - online)
-        self._ingest_credit = min(max(credit, 0.0), float(max_items))
+        # The extra one keeps the fraction that a full batch leaves over.
+        self._ingest_credit = min(max(credit, 0.0), max_items + 1.0)

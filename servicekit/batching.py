@@ -181,11 +181,11 @@ class MicroBatcher(Generic[Item, Out]):
         if deadline is not None and deadline <= now:
             self._metrics.dropped(lane, DropCause.EXPIRED)
             raise _deadline_passed()
-        self._enter(entry, wait)
         timer: asyncio.TimerHandle | None = None
-        if deadline is not None:
-            timer = loop.call_later(deadline - now, self._expire, entry)
         try:
+            self._enter(entry, wait)
+            if deadline is not None:
+                timer = loop.call_later(deadline - now, self._expire, entry)
             return await entry.future
         except asyncio.CancelledError:
             self._metrics.dropped(lane, DropCause.CANCELLED)
@@ -333,21 +333,25 @@ class MicroBatcher(Generic[Item, Out]):
 
     def _dispatch(self, reason: ReleaseReason) -> None:
         now = time.monotonic()
-        batch = []
-        for entry in self._queue.take(self._max_batch_size, self._max_batch_bytes):
+        batch = self._queue.take(self._max_batch_size, self._max_batch_bytes)
+        worker = self._idle.pop()
+        # From here on the batch is either in _running or done, so that _die() finds it.
+        self._running[worker] = (now, batch)
+        for entry in batch:
             # A loop that was held up may be here before the entry's own timer.
             if entry.deadline is not None and entry.deadline <= now:
                 self._expire(entry)
-            elif not entry.future.done():
-                batch.append(entry)
+        batch = [entry for entry in batch if not entry.future.done()]
         self._tell_depth()
         if batch:
             for entry in batch:
                 self._metrics.waited(entry.lane, now - entry.queued_at)
             self._metrics.released(len(batch), reason)
-            worker = self._idle.pop()
             self._running[worker] = (now, batch)
             worker.begin([entry.item for entry in batch])
+        else:
+            del self._running[worker]
+            self._idle.append(worker)
         self._let_in()
         self._note_if_empty()
 
@@ -406,9 +410,9 @@ class MicroBatcher(Generic[Item, Out]):
         if self._dead is None:
             self._dead = error
             _log.critical("batcher %s: the worker died", self._name, exc_info=error)
-            self._fail_all(lambda: _worker_dead(self._name))
-            for worker in self._idle:
+            for worker in [*self._idle, *self._running]:
                 worker.stop()
+            self._fail_all(lambda: _worker_dead(self._name))
 
     def _fail_all(self, why: Callable[[], LookalikeError]) -> None:
         outside = [entry for lane in self._outside.values() for entry in lane.values()]
