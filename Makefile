@@ -1,28 +1,125 @@
 # The only door to every task. `make` alone prints what there is.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
 
-PYTHON ?= python3
+# The first Python that is new enough, unless one is named: make PYTHON=python3.12 ...
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 EXTRA := $(if $(GPU),gpu,cpu)
+OTHER_EXTRA_RUNTIME := $(if $(GPU),onnxruntime,onnxruntime-gpu)
 BIN := .venv/bin
+PIP := -m pip --disable-pip-version-check
+SERVICES := segmenter embedder indexer gateway
 PROTOS := $(shell find protos -name '*.proto')
+PACKAGES := pyproject.toml clients/python/pyproject.toml constraints.txt
+CHECKED := servicekit services models clients deploy tests
+DATA_DIR ?= data
+STORE ?= sqlite
+export DATA_DIR STORE
 
-.venv/.ready-$(EXTRA): pyproject.toml clients/python/pyproject.toml constraints.txt
+# The compiler's own directory of google/rpc/*.proto.
+GOOGLE_PROTOS = $(shell $(BIN)/python -c 'import google.rpc, pathlib; \
+  print(pathlib.Path(list(google.rpc.__path__)[0]).parent.parent)')
+
+.PHONY: help
+help: ## Print this
+	@echo "Lookalike. make TARGET [GPU=1] [PYTHON=python3.x]"
+	@sed -n 's/^\(# \)\{0,1\}\([a-z][a-zA-Z-]*\):.*## \(.*\)/\2\t\3/p' $(MAKEFILE_LIST) \
+	  | while IFS=$$'\t' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
+
+# --- What everything needs -------------------------------------------------------------------
+
+.venv/.ready-$(EXTRA): $(PACKAGES)
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
 	$(PYTHON) -m venv .venv
-	mkdir -p gen/lookalike
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e clients/python -e '.[$(EXTRA),dev]'
-	rm -f .venv/.ready-*
-	touch $@
+	@mkdir -p gen/lookalike
+	@# The two wheels install one module; whichever came second would win.
+	@! test -e .venv/.ready-$(if $(GPU),cpu,gpu) || $(BIN)/python $(PIP) uninstall --quiet --yes $(OTHER_EXTRA_RUNTIME)
+	$(BIN)/python $(PIP) install --quiet -c constraints.txt -e clients/python -e '.[$(EXTRA),dev]'
+	@rm -f .venv/.ready-*
+	@touch $@
 
-gen/.ready: .venv/.ready-$(EXTRA) $(PROTOS)
-	rm -rf gen && mkdir -p gen
-	$(BIN)/python -m grpc_tools.protoc -I protos \
-	  -I $$($(BIN)/python -c 'import google.rpc, pathlib; print(pathlib.Path(list(google.rpc.__path__)[0]).parent.parent)') \
-	  --python_out=gen --grpc_python_out=gen \
-	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=quiet:gen \
-	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:gen \
+gen/.ready: $(PROTOS) .venv/.ready-$(EXTRA)
+	@rm -rf gen.new && mkdir -p gen.new
+	$(BIN)/python -m grpc_tools.protoc -I protos -I $(GOOGLE_PROTOS) \
+	  --python_out=gen.new --grpc_python_out=gen.new \
+	  --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=quiet:gen.new \
+	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:gen.new \
 	  $(PROTOS)
-	touch $@
+	@rm -rf gen && mv gen.new gen
+	@touch $@
 
-.PHONY: protos
+.PHONY: setup protos models envoy mongod
+setup: .venv/.ready-$(EXTRA) ## Make .venv with everything pinned (GPU=1: with CUDA)
+
 protos: gen/.ready ## Generate the Python stubs into gen/
+
+models: setup protos ## Fetch the models by checksum and build what is derived from them
+	@$(BIN)/python -m models.fetch
+
+envoy: setup ## Fetch Envoy
+	@$(BIN)/python -m deploy.local.tools >/dev/null
+
+mongod: setup ## Fetch a real mongod for tests
+	@$(BIN)/python -m tests.fixtures.mongod install >/dev/null
+
+# --- Running it ------------------------------------------------------------------------------
+
+.PHONY: run demo
+run: protos models envoy ## Run everything here (DATA_DIR=data, STORE=mongodb://..., EDGE=off)
+	@exec $(BIN)/python -m deploy.local.supervisor
+
+demo: protos ## Ingest a small sample catalogue into what runs, search it, print a table
+	@$(BIN)/python -m deploy.demo
+
+.PHONY: $(addprefix run-,$(SERVICES))
+$(addprefix run-,$(SERVICES)): run-%: protos models
+	@exec $(BIN)/python -m services.$*
+
+# For `help`, which cannot see into the rule above:
+# run-SERVICE: ## Run one service: run-segmenter, run-embedder, run-indexer, run-gateway
+
+# --- Checking it -----------------------------------------------------------------------------
+
+.PHONY: check fix test test-models bench
+check: protos ## Format, lint, types, protocol lint
+	$(BIN)/ruff format --check --quiet $(CHECKED)
+	$(BIN)/ruff check --quiet $(CHECKED)
+	$(BIN)/mypy --no-error-summary
+	@mkdir -p .cache
+	$(BIN)/python -m grpc_tools.protoc -I protos -I $(GOOGLE_PROTOS) --include_imports \
+	  --include_source_info --descriptor_set_out=.cache/protos.binpb $(PROTOS)
+	$(BIN)/buf lint .cache/protos.binpb --config protos/buf.yaml
+
+fix: setup ## Format and repair what can be repaired
+	$(BIN)/ruff check --quiet --fix $(CHECKED) || true
+	$(BIN)/ruff format --quiet $(CHECKED)
+
+test: protos models envoy mongod ## Run all tests but those that need torch (TESTS=tests/unit: some)
+	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/models) $(PYTEST_ARGS)
+
+.venv-models/.ready: $(PACKAGES)
+	$(PYTHON) -m venv .venv-models
+	@mkdir -p gen/lookalike
+	.venv-models/bin/python $(PIP) install --quiet -c constraints.txt -e clients/python -e '.[cpu,dev,models]'
+	@touch $@
+
+test-models: .venv-models/.ready protos models ## Compare our ONNX graphs with torch (its own venv)
+	.venv-models/bin/python -m pytest tests/models $(PYTEST_ARGS)
+
+bench: protos models envoy ## Measure: a table, and bench-results/bench.json (QUICK=1: small sizes)
+	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
+
+# --- Rarely ----------------------------------------------------------------------------------
+
+.PHONY: train lock clean
+train: .venv-models/.ready protos models ## Train the embedder's heads again (DATA=folder)
+	.venv-models/bin/python -m models.train --data "$(or $(DATA),$(error DATA=folder is needed))"
+
+lock: setup ## Write what is installed now into constraints.txt
+	@$(BIN)/python $(PIP) freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt
+
+clean: ## Remove what make made, but neither data nor the models' cache
+	rm -rf .venv .venv-models gen gen.new .cache .mypy_cache .ruff_cache .pytest_cache bench-results
+	find . -name __pycache__ -type d -not -path './clients/web/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""How Lookalike is run: locally, in containers, behind Envoy, watched by Prometheus."""

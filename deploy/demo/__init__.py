@@ -1,0 +1,1 @@
+"""A small catalogue with a clean licence, and three searches over it."""

@@ -1,0 +1,1 @@
+"""Runs the whole of Lookalike on this machine: the supervisor, the edge, the tools they need."""
