@@ -116,7 +116,7 @@ class TypedChannel(grpc.aio.Channel):  # type: ignore[misc]
             try:
                 return await invoke(request, **_with_request_id(options))
             except grpc.RpcError as error:
-                raise status.from_rpc_error(error) from error
+                raise _as_typed(error) from error
 
         return call
 
@@ -214,16 +214,14 @@ class TypedStream:
         try:
             return await awaitable
         except grpc.RpcError as error:
-            raise self._requests_error() or status.from_rpc_error(error) from error
+            raise self._requests_error() or _as_typed(error) from error
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if self._cancelled_here or (task is not None and task.cancelling() > 0):
                 raise
             # grpc.aio raises the same when the other side ended the stream as CANCELLED; in a
             # TaskGroup that would pass for our own cancellation and nobody would be told.
-            raise self._requests_error() or errors.Unavailable(
-                "The service cancelled the stream.", reason="UPSTREAM_UNAVAILABLE"
-            ) from error
+            raise self._requests_error() or _cancelled_there() from error
 
     def _requests_error(self) -> BaseException | None:
         return None if self._requests is None else self._requests.error
@@ -248,6 +246,16 @@ class _Requests:
         except Exception as error:
             self.error = error
             raise
+
+
+def _as_typed(error: grpc.RpcError) -> errors.LookalikeError:
+    typed = status.from_rpc_error(error)
+    return _cancelled_there() if isinstance(typed, errors.Cancelled) else typed
+
+
+def _cancelled_there() -> errors.Unavailable:
+    # We did not cancel, so the service did: it ends, and its next start may answer.
+    return errors.Unavailable("The service cancelled the call.", reason="UPSTREAM_UNAVAILABLE")
 
 
 def _with_request_id(options: dict[str, Any]) -> dict[str, Any]:

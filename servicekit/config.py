@@ -243,7 +243,10 @@ def _parse(annotation: Any, text: str) -> object:
             raise ValueError(text)
         value = text.lower() in _TRUE
     elif kind is Path:
-        value = Path(text).expanduser()
+        try:
+            value = Path(text).expanduser()
+        except RuntimeError as error:  # ~somebody who has no home here
+            raise ValueError(text) from error
     elif kind in (int, float):
         number = kind(text)
         allowed = _range_of(annotation) or Range()

@@ -214,9 +214,20 @@ async def test_a_stream_that_the_other_side_cancels_is_no_cancellation_of_ours(
     assert await stream.read() == b"first"
     await echo.started.wait()
     stopping = asyncio.create_task(running.server.stop(None))
-    with pytest.raises(errors.LookalikeError) as caught:
+    with pytest.raises(errors.Unavailable):
         await stream.read()
-    assert caught.value.retryable
+    await stopping
+
+
+async def test_a_call_that_the_other_side_cancels_is_unavailable(
+    running: InProcess, echo: Echo
+) -> None:
+    call = asyncio.ensure_future(EchoStub(running.typed_channel).unary(b"wait"))
+    await echo.started.wait()
+    stopping = asyncio.create_task(running.server.stop(None))
+    with pytest.raises(errors.Unavailable) as caught:
+        await call
+    assert caught.value.reason == "UPSTREAM_UNAVAILABLE"
     await stopping
 
 

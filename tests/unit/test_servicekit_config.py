@@ -141,6 +141,11 @@ def test_secrets_compare_by_what_they_hide() -> None:
     assert len({Secret("a"), Secret("a")}) == 1
 
 
+def test_an_unknown_users_home_is_a_problem() -> None:
+    with pytest.raises(ConfigError, match="X_WEIGHTS must be a path, not '~nobody-here/w'"):
+        load(Sample, {"X_WEIGHTS": "~nobody-here/w"}, "X_")
+
+
 @given(st.text(max_size=20) | st.integers().map(str) | st.just("9" * 400))
 def test_no_text_breaks_the_reader(text: str) -> None:
     names = [setting.name for setting in describe(Sample, "X_")]

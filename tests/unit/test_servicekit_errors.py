@@ -11,8 +11,8 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from lookalike.type.v1 import error_reason_pb2
 
+from lookalike.type.v1 import error_reason_pb2
 from servicekit import errors, logs, status
 
 CONCRETE = [
@@ -63,7 +63,9 @@ def test_an_error_survives_the_wire_and_back(
     back = status.from_status(wire)
     assert type(back) is cls
     assert (back.message, back.reason, dict(back.metadata)) == (message, reason, metadata)
-    assert back.retry_after_s == (None if retry_after_s is None else pytest.approx(retry_after_s))
+    assert back.retry_after_s == (
+        None if retry_after_s is None else pytest.approx(retry_after_s, abs=1e-9)
+    )
 
 
 @given(message=st.text(), reason=st.sampled_from(REASONS[1:]), field=st.none() | st.text())
