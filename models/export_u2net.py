@@ -82,7 +82,7 @@ def _export(published: Path, target: Path, output_name: str) -> None:
 
 
 def _images(name: str, channels: int) -> onnx.ValueInfoProto:
-    shape = ["batch", channels, "height", "width"]
+    shape: list[str | int | None] = ["batch", channels, "height", "width"]
     return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
 
 

@@ -10,7 +10,6 @@ import fcntl
 import importlib
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time

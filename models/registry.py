@@ -62,7 +62,8 @@ class Build:
     step: str
     """``module:function`` under ``models``, called with a ``models.fetch.BuildContext``."""
     inputs: tuple[str, ...]
-    """Files of this package that the step reads, relative to ``models/``; a change rebuilds."""
+    """Data of this package that the step reads, relative to ``models/``; a change rebuilds. The
+    step's own code is not among them: who changes what it makes changes the manifest's version."""
     files: tuple[str, ...]
     """Files that the step leaves in the model's folder."""
 
@@ -217,6 +218,4 @@ def _parse_file(doc: dict[str, Any]) -> ModelFile:
 
 
 def _parse_build(doc: dict[str, Any]) -> Build:
-    return Build(
-        step=doc["step"], inputs=tuple(doc.get("inputs", ())), files=tuple(doc["files"])
-    )
+    return Build(step=doc["step"], inputs=tuple(doc.get("inputs", ())), files=tuple(doc["files"]))
