@@ -1,0 +1,260 @@
+"""Finding products: a question to vectors, vectors to a ranking, a ranking to a page."""
+
+import math
+from typing import Protocol
+
+from servicekit.errors import FailedPrecondition, InvalidArgument
+from services.gateway.domain import Embedder, Index, Segmenter
+from services.gateway.models import ModelCache
+from services.gateway.page_token import ListedPage, RankedPage, read_token, write_token
+from services.gateway.query_vectors import PartVector, QueryVectors
+from services.gateway.ranking import (
+    Conditions,
+    Hits,
+    IndexQuery,
+    ListQuery,
+    ProductTarget,
+    VectorTarget,
+    View,
+)
+from services.gateway.search_messages import (
+    FeaturesPart,
+    Part,
+    PhotographPart,
+    ProductPart,
+    Ranked,
+    Search,
+    SearchPage,
+    Similar,
+    TextPart,
+)
+from services.gateway.values import Deadline, EmbedderInfo, Garment
+
+DEFAULT_RESULTS = 5
+MAX_RESULTS = 1_000
+MAX_PARTS = 16
+MAX_WEIGHT = 10.0
+_MAX_OFFSET = 100_000
+"""The indexer's own limit: nobody leafs so far, and each page ranks again."""
+
+
+class SearchObserver(Protocol):
+    """Told what people search by."""
+
+    def part_searched(self, part: Part) -> None: ...
+
+
+class Searcher:
+    """Answers questions; holds no state but which model serves."""
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        embedder: Embedder,
+        index: Index,
+        models: ModelCache,
+        observer: SearchObserver,
+    ) -> None:
+        self._vectors = QueryVectors(segmenter, embedder)
+        self._index = index
+        self._models = models
+        self._observer = observer
+
+    async def search(self, search: Search, deadline: Deadline) -> SearchPage:
+        """A page of the answer to a question.
+
+        Raises:
+          LookalikeError: see SearchService.SearchProducts.
+        """
+        page_size = _count("page_size", search.page_size)
+        if len(search.parts) > MAX_PARTS:
+            raise _invalid(f"A question has at most {MAX_PARTS} parts.", "parts")
+        for position, part in enumerate(search.parts):
+            _check_weight(position, part.weight)
+            if isinstance(part, ProductPart):
+                _check_id(f"parts[{position}].product_id", part.product_id)
+        page = read_token(search.page_token, search.digest) if search.page_token else None
+        if not search.parts:
+            return await self._list(search, page, page_size, deadline)
+        for part in search.parts:
+            self._observer.part_searched(part)
+        if page is None:
+            page = RankedPage(search.digest, 0, "")
+        if isinstance(page, ListedPage):
+            raise InvalidArgument(
+                "The page token belongs to another query.", reason="PAGE_TOKEN_INVALID"
+            )
+        return await self._rank(search, page, page_size, deadline)
+
+    async def similar(
+        self,
+        product_id: str,
+        k: int | None,
+        garment: Garment,
+        conditions: Conditions | None,
+        min_index_version: int,
+        deadline: Deadline,
+    ) -> Similar:
+        """The k products most similar to one, never itself.
+
+        Raises:
+          LookalikeError: see SearchService.FindSimilarProducts.
+        """
+        count = _count("k", k)
+        _check_id("product_id", product_id)
+        model = await self._models.embedder(deadline.remaining_s())
+        hits = await self._index.search(
+            IndexQuery(
+                targets=(ProductTarget(product_id, 1.0),),
+                garment=garment,
+                conditions=conditions,
+                equal_attributes=(),
+                top_k=count,
+                offset=0,
+                excluded_product_ids=(product_id,),
+                embedding_version="",
+                min_index_version=min_index_version,
+            ),
+            timeout_s=deadline.remaining_s(),
+        )
+        return Similar(_judge(hits, model.weak_product), hits.index_version)
+
+    async def _rank(
+        self, search: Search, page: RankedPage, page_size: int, deadline: Deadline
+    ) -> SearchPage:
+        # The thresholds come from here, and the version that all vectors of one question share.
+        model = await self._models.embedder(deadline.remaining_s())
+        try:
+            if page.embedding_version and page.embedding_version != model.version:
+                # Perhaps ours is the old one; the embedder itself will say.
+                self._models.forget_embedder()
+                model = await self._models.embedder(deadline.remaining_s())
+                _check_pinned(page, model)
+            vectors = await self._vectors.of(search.parts, model, deadline)
+        except FailedPrecondition as error:
+            if error.reason != "EMBEDDING_VERSION_MISMATCH" or page.embedding_version:
+                raise
+            self._models.forget_embedder()
+            model = await self._models.embedder(deadline.remaining_s())
+            vectors = await self._vectors.of(search.parts, model, deadline)
+        ranked_by_vector = any(vector.values_f32 is not None for vector in vectors)
+        hits = await self._index.search(
+            IndexQuery(
+                targets=tuple(map(_target, search.parts, vectors)),
+                garment=search.garment,
+                conditions=search.conditions,
+                equal_attributes=search.features.conditions(),
+                # One more than the page, to know whether another follows.
+                top_k=page_size + 1,
+                offset=page.offset,
+                excluded_product_ids=(),
+                embedding_version=model.version if ranked_by_vector else "",
+                min_index_version=search.min_index_version,
+            ),
+            timeout_s=deadline.remaining_s(),
+        )
+        ranked = _judge(hits, _weak_below(search.parts, model))
+        next_token = ""
+        if len(ranked) > page_size and page.offset + page_size <= _MAX_OFFSET:
+            following = RankedPage(search.digest, page.offset + page_size, model.version)
+            next_token = write_token(following)
+        return SearchPage(
+            ranked=ranked[:page_size],
+            listed=(),
+            next_page_token=next_token,
+            candidate_count=hits.candidate_count,
+            index_version=hits.index_version,
+            part_reports=tuple(vector.report for vector in vectors),
+        )
+
+    async def _list(
+        self,
+        search: Search,
+        page: RankedPage | ListedPage | None,
+        page_size: int,
+        deadline: Deadline,
+    ) -> SearchPage:
+        if isinstance(page, RankedPage):
+            raise InvalidArgument(
+                "The page token belongs to another query.", reason="PAGE_TOKEN_INVALID"
+            )
+        # A list does not name its version; it sees at least the one that the index had before.
+        info = await self._index.info(timeout_s=deadline.remaining_s())
+        version = max(info.index_version, search.min_index_version)
+        listed = await self._index.list_products(
+            ListQuery(
+                page_size=page_size,
+                page_token=page.token if page is not None else "",
+                conditions=search.conditions,
+                equal_attributes=search.features.conditions(),
+                view=View.BASIC,
+                min_index_version=version,
+            ),
+            timeout_s=deadline.remaining_s(),
+        )
+        next_token = ""
+        if listed.next_page_token:
+            next_token = write_token(ListedPage(search.digest, listed.next_page_token))
+        return SearchPage(
+            ranked=(),
+            listed=listed.products,
+            next_page_token=next_token,
+            candidate_count=listed.total_size,
+            index_version=version,
+            part_reports=(),
+        )
+
+
+def _judge(hits: Hits, weak_below: float) -> tuple[Ranked, ...]:
+    return tuple(Ranked(hit, weak=hit.score < weak_below) for hit in hits.hits)
+
+
+def _weak_below(parts: tuple[Part, ...], model: EmbedderInfo) -> float:
+    # Cosines of words to pictures are the lowest of all, so words decide where they take part.
+    if any(isinstance(part, TextPart | FeaturesPart) for part in parts):
+        return model.weak_text
+    if any(isinstance(part, PhotographPart) for part in parts):
+        return model.weak_image
+    return model.weak_product
+
+
+def _target(part: Part, vector: PartVector) -> VectorTarget | ProductTarget:
+    if isinstance(part, ProductPart):
+        return ProductTarget(part.product_id, part.weight)
+    assert vector.values_f32 is not None  # only products have their vectors in the index
+    return VectorTarget(vector.values_f32, part.weight)
+
+
+def _check_pinned(page: RankedPage, model: EmbedderInfo) -> None:
+    if page.embedding_version != model.version:
+        raise FailedPrecondition(
+            "The model changed since the page before; ask for the first page again.",
+            reason="EMBEDDING_VERSION_MISMATCH",
+            metadata={"wanted": page.embedding_version, "serving": model.version},
+            field="page_token",
+        )
+
+
+def _check_weight(position: int, weight: float) -> None:
+    if weight == 0 or math.isnan(weight) or abs(weight) > MAX_WEIGHT:
+        raise _invalid(
+            f"A weight is from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g} and not 0.",
+            f"parts[{position}].weight",
+        )
+
+
+def _check_id(field: str, product_id: str) -> None:
+    if not 1 <= len(product_id.encode()) <= 256:
+        raise _invalid("A product_id has 1 to 256 bytes.", field)
+
+
+def _count(field: str, given: int | None) -> int:
+    if given is None:
+        return DEFAULT_RESULTS
+    if not 1 <= given <= MAX_RESULTS:
+        raise _invalid(f"{field} is from 1 to {MAX_RESULTS}, not {given}.", field)
+    return given
+
+
+def _invalid(message: str, field: str) -> InvalidArgument:
+    return InvalidArgument(message, reason="FIELD_INVALID", field=field)

@@ -1,0 +1,1 @@
+"""The doorways: parse, call, render."""

@@ -1,0 +1,1 @@
+"""The services behind this one, through their stubs."""

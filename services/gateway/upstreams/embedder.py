@@ -1,0 +1,63 @@
+"""The embedder, called."""
+
+from collections.abc import Sequence
+
+from lookalike.embedder.v1 import embedder_pb2, embedder_pb2_grpc
+from servicekit.channels import TypedChannel
+from servicekit.errors import LookalikeError
+from servicekit.status import from_status
+from services.gateway.upstreams.answers import answer
+from services.gateway.values import Colour, EmbedderInfo, Lane, Picture, TextVector
+from services.gateway.wire import pictures
+
+FULL_SERVICE_NAME = "lookalike.embedder.v1.EmbedderService"
+
+
+class EmbedderClient:
+    """The Embedder of domain.py."""
+
+    def __init__(self, channel: TypedChannel) -> None:
+        self._stub = embedder_pb2_grpc.EmbedderServiceStub(channel)
+
+    async def embed_images(
+        self,
+        images: Sequence[Picture],
+        *,
+        background: Colour | None,
+        version: str,
+        lane: Lane,
+        timeout_s: float,
+    ) -> tuple[bytes, ...]:
+        request = embedder_pb2.EmbedImagesRequest(
+            images=map(pictures.picture_message, images),
+            embedding_version=version,
+            priority=pictures.priority(lane),
+            background=pictures.colour_message(background) if background is not None else None,
+        )
+        response = await answer("embedder", self._stub.EmbedImages(request, timeout=timeout_s))
+        vectors = []
+        for result in response.results:
+            if result.HasField("status"):
+                raise from_status(result.status)
+            vectors.append(result.embedding.values_f32)
+        return tuple(vectors)
+
+    async def embed_texts(
+        self, texts: Sequence[str], *, version: str, lane: Lane, timeout_s: float
+    ) -> tuple[TextVector | LookalikeError, ...]:
+        request = embedder_pb2.EmbedTextsRequest(
+            texts=texts, embedding_version=version, priority=pictures.priority(lane)
+        )
+        response = await answer("embedder", self._stub.EmbedTexts(request, timeout=timeout_s))
+        return tuple(
+            from_status(result.status)
+            if result.HasField("status")
+            else TextVector(result.embedding.values_f32, result.truncated)
+            for result in response.results
+        )
+
+    async def info(self, *, timeout_s: float) -> EmbedderInfo:
+        request = embedder_pb2.GetModelInfoRequest()
+        return pictures.embedder_info(
+            await answer("embedder", self._stub.GetModelInfo(request, timeout=timeout_s))
+        )
