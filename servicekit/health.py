@@ -26,8 +26,8 @@ class _Phase(Enum):
 
 
 class HealthReporter:
-    """SERVING for "" and for each full service name, only while the service is ready, every check
-    passes and every condition holds.
+    """SERVING for "" only while the service is ready, every check passes and every condition
+    holds; for a full service name, while those hold that it needs.
 
     Args:
       poll_s: pause between two runs of a check.
@@ -50,6 +50,8 @@ class HealthReporter:
         self._tasks: list[asyncio.Task[None]] = []
         self._listeners: list[Callable[[bool], None]] = []
         self._serving = False
+        self._serving_names: frozenset[str] = frozenset()
+        self._not_needed: dict[str, frozenset[str]] = {}
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -72,10 +74,16 @@ class HealthReporter:
             )
         return None
 
-    def add_check(self, name: str, check: Check) -> None:
+    def add_check(self, name: str, check: Check, *, services: Iterable[str] | None = None) -> None:
         """Polls `check` from start() on; it fails by raising, and counts as failed until its first
-        run is over."""
+        run is over.
+
+        Args:
+          services: the full service names that need it; None: all.
+        """
         self._checks[name] = check
+        if services is not None:
+            self._not_needed[name] = self._names - {"", *services}
         self._failures[name] = "not checked yet"
         self._publish()
 
@@ -136,7 +144,7 @@ class HealthReporter:
         response = health_pb2.HealthCheckResponse
         if service not in self._names:
             return int(response.SERVICE_UNKNOWN)
-        return int(response.SERVING if self._serving else response.NOT_SERVING)
+        return int(response.SERVING if self._serves(service) else response.NOT_SERVING)
 
     @property
     def names(self) -> frozenset[str]:
@@ -165,18 +173,25 @@ class HealthReporter:
                 self.set(name, True)
             await asyncio.sleep(self._poll_s)
 
+    def _serves(self, service: str) -> bool:
+        return self._phase is _Phase.READY and all(
+            service in self._not_needed.get(name, ()) for name in self._failures
+        )
+
     def _publish(self) -> None:
-        serving = self._phase is _Phase.READY and not self._failures
-        if serving == self._serving:
+        serving_names = frozenset(filter(self._serves, self._names))
+        if serving_names == self._serving_names:
             return
-        self._serving = serving
-        if serving:
-            _log.info("health is SERVING")
-        else:
-            why = {"phase": self._phase.value, **self._failures}
-            _log.warning("health is NOT_SERVING", extra={"why": why})
-        for listener in self._listeners:
-            listener(serving)
+        self._serving_names = serving_names
+        if self._serving != (serving := "" in serving_names):
+            self._serving = serving
+            if serving:
+                _log.info("health is SERVING")
+            else:
+                why = {"phase": self._phase.value, **self._failures}
+                _log.warning("health is NOT_SERVING", extra={"why": why})
+            for listener in self._listeners:
+                listener(serving)
         self._wake()
 
     def _wake(self) -> None:
