@@ -1,14 +1,15 @@
 """all-MiniLM-L6-v2 (BERT, 6 layers, 384 wide) as ONNX nodes, from its safetensors file.
 
-ONNX Runtime's fused transformer nodes are written directly: one node for each attention and each
-"add and normalise", on the CPU and on CUDA. Weights stay float32: int8 activations would take their
-scale from the whole batch, and a text's vector would then depend on its neighbours.
+Written with ONNX Runtime's fused transformer nodes. The linear layers are exchangeable: float32,
+or int8 with activation scales fixed beforehand. Scales measured at run time, per batch, would let
+a text's vector depend on its neighbours; fixed ones do not.
 
-Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
+Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); smoothing:
+Xiao et al., "SmoothQuant" (2023).
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +21,84 @@ HEADS = 12
 LAYERS = 6
 LAYER_NORM_EPSILON = 1e-12
 
+# How much of an input channel's range moves into the weights, from 0 to 1.
+_SMOOTHING = 0.7
+# Weights in 7 bits: on CPUs without VNNI two products of 8 bits each overflow their 16-bit sum,
+# and one space must mean the same on every machine.
+_WEIGHT_LEVELS = 64
+_RANGE_MARGIN = 1.1
+
 Tensors = Mapping[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
 
 
-def add_minilm(graph: GraphWriter, tensors: Tensors, token_ids: str, attention_mask: str) -> str:
+class Linear(Protocol):
+    """Adds x W^T + b to a graph; weight (out, in), bias (out,)."""
+
+    def __call__(
+        self, graph: GraphWriter, x: str, name: str, weight: Array, bias: Array
+    ) -> str: ...
+
+
+def float_linear(graph: GraphWriter, x: str, name: str, weight: Array, bias: Array) -> str:
+    """In float32."""
+    product = graph.op("MatMul", x, graph.constant(weight.T))
+    return graph.op("Add", product, graph.constant(bias))
+
+
+class RecordingLinear:
+    """In float32; remembers each layer's input, for measuring ranges."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, str] = {}
+        self.widths: dict[str, int] = {}
+
+    def __call__(self, graph: GraphWriter, x: str, name: str, weight: Array, bias: Array) -> str:
+        self.inputs[name] = x
+        self.widths[name] = weight.shape[1]
+        return float_linear(graph, x, name, weight, bias)
+
+
+class Int8Linear:
+    """Weights in int8 per output channel, activations in uint8 with scales fixed beforehand.
+
+    Args:
+      ranges: `<layer>.low` and `<layer>.high`, (in,): the extremes of each input channel.
+    """
+
+    def __init__(self, ranges: Tensors) -> None:
+        self._ranges = ranges
+
+    def __call__(self, graph: GraphWriter, x: str, name: str, weight: Array, bias: Array) -> str:
+        low = self._ranges[f"{name}.low"].astype(np.float64) * _RANGE_MARGIN
+        high = self._ranges[f"{name}.high"].astype(np.float64) * _RANGE_MARGIN
+        largest = np.maximum(np.maximum(-low, high), 1e-3)
+        strongest = np.maximum(np.abs(weight).max(axis=0), 1e-5)
+        smooth = largest**_SMOOTHING / strongest ** (1 - _SMOOTHING)
+        smooth /= np.exp(np.log(smooth).mean())
+        scale = np.float32(((high / smooth).max() - min((low / smooth).min(), 0.0)) / 255)
+        zero_point = int(np.clip(round(-(low / smooth).min() / scale), 0, 255))
+        smoothed = weight * smooth
+        steps = np.abs(smoothed).max(axis=1) / _WEIGHT_LEVELS
+        quantised = np.round(smoothed / steps[:, None])
+        zero = graph.constant(zero_point, np.uint8)
+        step = graph.constant(scale)
+        shrunk = graph.op("Mul", x, graph.constant(1 / smooth))
+        return graph.contrib(
+            "MatMulIntegerToFloat",
+            graph.op("QuantizeLinear", shrunk, step, zero),
+            graph.constant(quantised.T, np.int8),
+            step,
+            graph.constant(steps),
+            zero,
+            "",
+            graph.constant(bias),
+        )[0]
+
+
+def add_minilm(
+    graph: GraphWriter, tensors: Tensors, token_ids: str, attention_mask: str, linear: Linear
+) -> str:
     """Adds the encoder with its mean pooling; not yet normalised.
 
     Args:
@@ -37,9 +112,14 @@ def add_minilm(graph: GraphWriter, tensors: Tensors, token_ids: str, attention_m
     def constant(name: str) -> str:
         return graph.constant(tensors[name])
 
-    def linear(x: str, name: str) -> str:
-        # MatMul and no bias: the fused node that follows adds it.
-        return graph.op("MatMul", x, graph.constant(tensors[f"{name}.weight"].T))
+    def dense(x: str, name: str) -> str:
+        return linear(graph, x, name, tensors[f"{name}.weight"], tensors[f"{name}.bias"])
+
+    def add_and_normalise(skip: str, y: str, name: str) -> str:
+        weight, bias = constant(f"{name}.weight"), constant(f"{name}.bias")
+        return graph.contrib(
+            "SkipLayerNormalization", skip, y, weight, bias, epsilon=LAYER_NORM_EPSILON
+        )[0]
 
     # Every token is of segment 0: its embedding joins the position's.
     positions = (
@@ -61,35 +141,24 @@ def add_minilm(graph: GraphWriter, tensors: Tensors, token_ids: str, attention_m
     for layer in range(LAYERS):
         prefix = f"encoder.layer.{layer}"
         parts = [f"{prefix}.attention.self.{part}" for part in ("query", "key", "value")]
-        attended = graph.contrib(
-            "Attention",
+        together = linear(
+            graph,
             x,
-            graph.constant(np.concatenate([tensors[f"{p}.weight"].T for p in parts], axis=1)),
-            graph.constant(np.concatenate([tensors[f"{p}.bias"] for p in parts])),
-            attention_mask,
-            num_heads=HEADS,
-        )[0]
-
-        def add_and_normalise(skip: str, y: str, name: str, prefix: str = prefix) -> str:
-            return graph.contrib(
-                "SkipLayerNormalization",
-                skip,
-                y,
-                constant(f"{prefix}.{name}.LayerNorm.weight"),
-                constant(f"{prefix}.{name}.LayerNorm.bias"),
-                constant(f"{prefix}.{name}.dense.bias"),
-                epsilon=LAYER_NORM_EPSILON,
-            )[0]
-
-        x = add_and_normalise(
-            x, linear(attended, f"{prefix}.attention.output.dense"), "attention.output"
+            f"{prefix}.attention.self",
+            np.concatenate([tensors[f"{part}.weight"] for part in parts]),
+            np.concatenate([tensors[f"{part}.bias"] for part in parts]),
         )
-        hidden = graph.contrib(
-            "BiasGelu",
-            linear(x, f"{prefix}.intermediate.dense"),
-            constant(f"{prefix}.intermediate.dense.bias"),
+        split = graph.constant([WIDTH] * 3, np.int64)
+        query, key, value = graph.ops("Split", [together, split], 3, axis=2)
+        attended = graph.contrib(
+            "MultiHeadAttention", query, key, value, "", attention_mask, num_heads=HEADS
         )[0]
-        x = add_and_normalise(x, linear(hidden, f"{prefix}.output.dense"), "output")
+        attended = dense(attended, f"{prefix}.attention.output.dense")
+        x = add_and_normalise(x, attended, f"{prefix}.attention.output.LayerNorm")
+        hidden = graph.contrib("Gelu", dense(x, f"{prefix}.intermediate.dense"))[0]
+        x = add_and_normalise(
+            x, dense(hidden, f"{prefix}.output.dense"), f"{prefix}.output.LayerNorm"
+        )
 
     weights = graph.op("Cast", attention_mask, to=1)
     column = graph.op("Unsqueeze", weights, graph.constant([2], np.int64))

@@ -49,9 +49,7 @@ class GraphWriter:
         """A node of ONNX Runtime's own set (fused transformer layers)."""
         return self.ops(kind, inputs, outputs, domain=_CONTRIB, **attributes)
 
-    def ops(
-        self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any
-    ) -> list[str]:
+    def ops(self, kind: str, inputs: Sequence[str], outputs: int, **attributes: Any) -> list[str]:
         """A node with several outputs."""
         self._counter += 1
         names = [f"{kind}_{self._counter}_{i}" for i in range(outputs)]

@@ -103,9 +103,7 @@ def _read_storage(file: IO[bytes], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     return np.frombuffer(data, dtype)
 
 
-def _materialise(
-    tensor: _Tensor, storages: Mapping[str, npt.NDArray[Any]]
-) -> npt.NDArray[Any]:
+def _materialise(tensor: _Tensor, storages: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
     storage = storages[tensor.storage_key][tensor.offset :]
     last = sum((n - 1) * step for n, step in zip(tensor.shape, tensor.stride, strict=True))
     if last >= storage.size:
