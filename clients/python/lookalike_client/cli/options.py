@@ -1,0 +1,44 @@
+"""Types of options that several commands share."""
+
+from typing import Any
+
+import click
+
+from lookalike_client.models import Garment
+from lookalike_client.query import Condition, parse_condition
+
+
+class _ConditionType(click.ParamType[Condition]):
+    name = "condition"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Condition:
+        try:
+            return parse_condition(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+garment_option = click.option(
+    "--garment",
+    type=click.Choice([garment.value for garment in Garment]),
+    help="Compare this garment only.",
+)
+filter_option = click.option(
+    "--filter",
+    "where",
+    type=_ConditionType(),
+    multiple=True,
+    metavar="CONDITION",
+    help="colour=blue, colour=blue,red, colour!=blue, 'price>=10', 'price<=50', key, '!key'. "
+    "All must hold.",
+)
+count_option = click.option(
+    "-k",
+    type=click.IntRange(min=1, max=100_000),
+    default=5,
+    show_default=True,
+    help="How many products.",
+)
+photograph = click.Path(exists=True, dir_okay=False, readable=True)

@@ -1,0 +1,160 @@
+"""Tables for people."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from lookalike_client import models
+from lookalike_client.cli.terminal import cell, say, stdout
+from lookalike_client.models import ServingState
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MAX_ATTRIBUTES: Final = 5
+
+
+def results(found: models.SearchResults) -> None:
+    """Products, best first; weak ones are marked."""
+    if not found.results:
+        say("No product passes.")
+        return
+    table = _table("#", "score", "product", "name", "best photograph", "photographs", "attributes")
+    for place, result in enumerate(found.results, 1):
+        style = "dim" if result.weak else ""
+        score = "" if result.score is None else f"{result.score:.3f}"
+        table.add_row(
+            cell(place, style),
+            cell(f"{score} weak" if result.weak else score, style),
+            cell(result.product.product_id, style),
+            cell(result.product.name, style),
+            cell(_best(result), style),
+            cell(len(result.product.images), style),
+            cell(_attributes(result.product), style),
+        )
+    stdout().print(table)
+    if any(result.weak for result in found.results):
+        say("weak: the nearest there is, but no good match")
+    for report in found.parts:
+        if report.text_truncated:
+            say("The words were longer than the model reads; their end was left out.")
+        if report.whole_image_fallback:
+            say("No clothing was found in the photograph; all of it was used.")
+
+
+def product(found: models.Product) -> None:
+    """One product, its photographs and what failed."""
+    facts = _table("", "")
+    facts.show_header = False
+    rows = [
+        ("product", found.product_id),
+        ("name", found.name),
+        ("own garment", found.own_garment or ""),
+        ("pipeline", found.pipeline_version),
+        ("created", found.create_time or ""),
+        ("updated", found.update_time or ""),
+    ]
+    rows += [(key, _shown(value)) for key, value in found.attributes.items()]
+    for key, value in rows:
+        facts.add_row(cell(key, "bold"), cell(value))
+    stdout().print(facts)
+    images = _table("photograph", "pixels", "bytes", "garments", "sha256")
+    for image in found.images:
+        garments = "no clothing found" if image.whole_image_fallback else _garments(image.garments)
+        images.add_row(
+            cell(image.label or image.uri),
+            cell(f"{image.width_px}x{image.height_px}"),
+            cell(image.size_bytes),
+            cell(garments),
+            cell(image.sha256),
+        )
+    stdout().print()
+    stdout().print(images)
+    for failure in found.image_failures:
+        say(f"failed: {failure.image}: {failure.stage}: {failure.reason}: {failure.message}")
+
+
+def facets(found: models.Facets) -> None:
+    """Values and counts of each attribute."""
+    table = _table("attribute", "value", "products")
+    for facet in found.facets:
+        for place, value in enumerate(facet.values):
+            field = facet.field if place == 0 else ""
+            table.add_row(cell(field, "bold"), cell(_shown(value.value)), cell(value.count))
+        if (more := facet.distinct_values - len(facet.values)) > 0:
+            table.add_row("", cell(f"and {more} more", "dim"), "")
+    stdout().print(table)
+    say(f"{found.product_count} products pass.")
+
+
+def status(found: models.Status) -> None:
+    """The services, and what the index holds."""
+    table = _table("service", "state", "detail", "provider", "answered in", "why")
+    for service in found.services:
+        serves = service.state is ServingState.SERVING
+        why = "" if serves else f"{service.reason}: {service.message}".strip(": ")
+        table.add_row(
+            cell(service.name, "bold"),
+            cell(service.state.name, "green" if serves else "red"),
+            cell(service.detail),
+            cell(service.execution_provider),
+            cell(f"{service.latency_ms:.1f} ms"),
+            cell(why),
+        )
+    stdout().print(table)
+    stdout().print(
+        cell(
+            f"{found.product_count} products, {found.image_count} photographs, "
+            f"index version {found.index_version}, store {found.store or 'unknown'}"
+        )
+    )
+    if found.pipeline_version:
+        stdout().print(cell(f"pipeline {found.pipeline_version}"))
+
+
+def segmentation(found: models.Segmentation) -> None:
+    """The garments of a photograph."""
+    if found.whole_image_fallback:
+        say("No clothing was found.")
+    table = _table("garment", "left, top", "pixels", "area", "confidence")
+    for garment in found.garments:
+        box = garment.bounding_box
+        table.add_row(
+            cell(garment.garment or ""),
+            cell(f"{box.left_px}, {box.top_px}"),
+            cell(f"{box.width_px}x{box.height_px}"),
+            cell(f"{garment.area_fraction:.1%}"),
+            cell(f"{garment.confidence:.2f}"),
+        )
+    stdout().print(table)
+
+
+def _table(*columns: str) -> "Table":
+    # Imported when needed: it is half of the command's start.
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an identifier must never be cut
+    return table
+
+
+def _best(result: models.SearchResult) -> str:
+    if result.score is None or (best := result.best_image) is None:
+        return ""
+    garment = f" ({result.best_garment})" if result.best_garment else ""
+    return f"{best.label or best.uri or best.sha256[:12]}{garment}"
+
+
+def _attributes(found: models.Product) -> str:
+    shown = [f"{key}={_shown(value)}" for key, value in found.attributes.items()]
+    more = len(shown) - _MAX_ATTRIBUTES
+    return ", ".join(shown[:_MAX_ATTRIBUTES]) + (f", and {more} more" if more > 0 else "")
+
+
+def _garments(garments: Iterable[models.ImageGarment]) -> str:
+    return ", ".join(f"{found.garment} {found.area_fraction:.0%}" for found in garments)
+
+
+def _shown(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 120 else f"{text[:120]}…"
