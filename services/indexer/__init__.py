@@ -1,0 +1,1 @@
+"""Keeps products, their images and vectors, and finds the nearest."""

@@ -1,0 +1,62 @@
+"""What the indexer measures besides what every service measures (servicekit/metrics.py)."""
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge
+
+from servicekit.metrics import ServiceMetrics
+from services.indexer.domain import OutcomeState, Store
+from services.indexer.projection import Projection
+
+
+class IndexerMetrics:
+    """Counts writes; reads the rest from the index when it is asked."""
+
+    def __init__(self, service: ServiceMetrics, projection: Projection, store: Store) -> None:
+        prefix, registry = service.prefix, service.registry
+        for name, text, read in (
+            ("products", "Products in the index.", lambda: projection.tally().product_count),
+            ("images", "Images of these products.", lambda: projection.tally().image_count),
+            ("vectors", "Vectors in memory.", lambda: projection.tally().vector_count),
+            (
+                "matrix_bytes",
+                "Bytes of the vectors in memory, room for growth included.",
+                lambda: projection.tally().matrix_size_bytes,
+            ),
+            ("version", "The newest index version that is served.", lambda: projection.version),
+            (
+                "store_following",
+                "1 while the index in memory hears of every write, else 0.",
+                lambda: float(store.following),
+            ),
+        ):
+            Gauge(f"{prefix}_{name}", text, registry=registry).set_function(read)
+        self._load_seconds = Gauge(
+            f"{prefix}_load_seconds",
+            "How long the index took to load when this process started.",
+            registry=registry,
+        )
+        self._outcomes = Counter(
+            f"{prefix}_committed_outcomes",
+            "Outcomes of ingest streams sent to be committed, by state: stored, unchanged,"
+            " refused. One that was there already counts again.",
+            ["state"],
+            registry=registry,
+        )
+        for state in OutcomeState:
+            self._outcomes.labels(state.name.lower())
+        self._swept = Counter(
+            f"{prefix}_swept_images",
+            "Images whose bytes were removed because no product has them.",
+            registry=registry,
+        )
+
+    def loaded(self, seconds: float) -> None:
+        self._load_seconds.set(seconds)
+
+    def committed(self, states: Iterable[OutcomeState]) -> None:
+        for state in states:
+            self._outcomes.labels(state.name.lower()).inc()
+
+    def swept(self, images: int) -> None:
+        self._swept.inc(images)

@@ -1,0 +1,1 @@
+"""The two records behind one contract: an embedded SQLite file, and MongoDB."""

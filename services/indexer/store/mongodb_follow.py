@@ -1,0 +1,158 @@
+"""Keeps the index in memory level with MongoDB: a scan, then the change stream.
+
+Every transaction writes the document `state/index` last, so its event closes the transaction's
+events, with the version they make.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from bson.timestamp import Timestamp
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.change_stream import AsyncChangeStream
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure, PyMongoError
+
+from services.indexer.domain import Change, IndexedProduct, Mirror
+from services.indexer.store.mongodb_documents import (
+    INDEX,
+    UNINDEXED_FIELDS,
+    Document,
+    indexed_of,
+    space_of,
+)
+
+_log = logging.getLogger(__name__)
+
+_SCAN_PRODUCTS: Final = 2000
+_RETRY_S: Final = 0.5
+# The oplog no longer reaches back, the token is unknown to this server, the stream cannot go on.
+_HISTORY_LOST: Final = frozenset({260, 280, 286})
+_PIPELINE: Final[list[Document]] = [
+    {"$match": {"ns.coll": {"$in": ["products", "state"]}}},
+    {"$unset": [f"fullDocument.{name}" for name in UNINDEXED_FIELDS]},
+]
+
+
+class _HistoryLost(Exception):
+    """The changes since the last scan are not to be had: scan again."""
+
+
+class Follower:
+    """Feeds a mirror until `close`."""
+
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        database: AsyncDatabase[Document],
+        mirror: Mirror,
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._mirror = mirror
+        self._task: asyncio.Task[None] | None = None
+        self.loaded = False
+        self.following = False
+
+    async def start(self) -> None:
+        """Loads the mirror; then follows in the background."""
+        resume = await self._load()
+        self._task = asyncio.create_task(self._follow(resume), name="mongodb-follower")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self.following = False
+
+    async def _load(self) -> dict[str, Any]:
+        """Scans; returns how a change stream goes on from the moment before the scan."""
+        async with self._client.start_session() as session:
+            state = await self._database.state.find_one({"_id": INDEX}, session=session)
+            assert state is not None  # the store makes it before it follows
+            before: Timestamp | None = session.operation_time
+            # Reads of this session see all up to that moment: nothing falls between.
+            await asyncio.to_thread(self._mirror.reset, space_of(state))
+            batch: list[IndexedProduct] = []
+            without = dict.fromkeys(UNINDEXED_FIELDS, 0)
+            async with self._database.products.find(
+                {}, without, session=session, batch_size=_SCAN_PRODUCTS
+            ) as cursor:
+                async for document in cursor:
+                    batch.append(indexed_of(document))
+                    if len(batch) == _SCAN_PRODUCTS:
+                        await asyncio.to_thread(self._mirror.load, batch)
+                        batch = []
+            await asyncio.to_thread(self._mirror.load, batch)
+        await asyncio.to_thread(self._mirror.complete, state["version"])
+        self.loaded = self.following = True
+        return {"start_at_operation_time": before}
+
+    async def _follow(self, resume: dict[str, Any]) -> None:
+        while True:
+            try:
+                async with await self._database.watch(
+                    _PIPELINE, max_await_time_ms=1000, **resume
+                ) as stream:
+                    self.following = True
+                    await self._read(stream, resume)
+            except _HistoryLost:
+                _log.warning("the change stream's history is lost: loading the index again")
+                resume = await self._load_again()
+            except PyMongoError as error:
+                self.following = False
+                if isinstance(error, OperationFailure) and error.code in _HISTORY_LOST:
+                    _log.warning("the change stream cannot go on: loading the index again")
+                    resume = await self._load_again()
+                else:
+                    _log.warning("the change stream broke off", extra={"cause": str(error)})
+                    await asyncio.sleep(_RETRY_S)
+            except Exception:
+                # Whatever the mirror choked on, a fresh scan is the way back to the truth.
+                _log.exception("the index could not follow a change: loading it again")
+                await asyncio.sleep(_RETRY_S)
+                resume = await self._load_again()
+
+    async def _load_again(self) -> dict[str, Any]:
+        self.loaded = self.following = False
+        while True:
+            try:
+                return await self._load()
+            except PyMongoError as error:
+                _log.warning("the index could not be loaded", extra={"cause": str(error)})
+                await asyncio.sleep(_RETRY_S)
+
+    async def _read(self, stream: AsyncChangeStream[Document], resume: dict[str, Any]) -> None:
+        """Applies whole transactions; keeps in `resume` the point after the last of them."""
+        upserts: dict[str, IndexedProduct] = {}
+        deleted: list[str] = []
+        while stream.alive:
+            event = await stream.try_next()
+            if event is None:
+                if not upserts and not deleted and stream.resume_token is not None:
+                    resume.clear()
+                    resume["resume_after"] = stream.resume_token
+                continue
+            kind, document = event["operationType"], event.get("fullDocument")
+            if kind not in ("insert", "replace", "delete"):
+                # Somebody dropped, renamed or hand-edited what the index is made of.
+                raise _HistoryLost
+            key = event["documentKey"]["_id"]
+            if event["ns"]["coll"] == "products":
+                if document is None:
+                    upserts.pop(key, None)
+                    deleted.append(key)
+                else:
+                    upserts[key] = indexed_of(document)
+                continue
+            if document is None:
+                raise _HistoryLost
+            change = Change(
+                document["version"], space_of(document), list(upserts.values()), deleted
+            )
+            await asyncio.to_thread(self._mirror.apply, change)
+            upserts, deleted = {}, []
+            resume.clear()
+            resume["resume_after"] = event["_id"]
+        raise _HistoryLost

@@ -1,0 +1,428 @@
+"""The embedded store: one SQLite file and a folder of images, for one process.
+
+WAL and synchronous FULL: what a commit acknowledged survives a power cut. One thread writes, so
+the index in memory follows in order; a few others read.
+"""
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from servicekit.errors import Unavailable
+from services.indexer.domain import (
+    Blob,
+    Change,
+    Committed,
+    Deleted,
+    Garment,
+    ImageFailure,
+    IndexedProduct,
+    Mirror,
+    OpenedStream,
+    Outcome,
+    OutcomeState,
+    Product,
+    ProductImage,
+    Space,
+    StreamKey,
+)
+from services.indexer.store import codec, sqlite_writes
+from services.indexer.store.folder import BlobFolder
+from services.indexer.store.sqlite_schema import FolderLock, connect, marks, prepare, transaction
+from services.indexer.streams import (
+    admitted,
+    extended,
+    products_to_write,
+    reopened,
+    space_with,
+    stream_not_found,
+)
+
+T = TypeVar("T")
+
+_READERS: Final = 4
+_SWEEP_AT_ONCE: Final = 500
+
+
+class SqliteStore:
+    """Implements domain.Store.
+
+    Args:
+      folder: holds `index.sqlite` and `blobs/`; made if it is not there.
+    """
+
+    kind = "sqlite"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._path = folder / "index.sqlite"
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
+        self._files = ThreadPoolExecutor(2, "blob-files")
+        self._of_thread = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._lock: FolderLock | None = None
+        self._mirror: Mirror | None = None
+        self._blobs: BlobFolder | None = None
+        self._following = False
+
+    async def start(self, mirror: Mirror) -> None:
+        self._lock = FolderLock(self._folder)
+        self._blobs = BlobFolder(self._folder / "blobs")
+        await asyncio.to_thread(prepare, self._path)
+        self._mirror = mirror
+        await self._write(self._load)
+        self._following = True
+
+    async def close(self) -> None:
+        self._following = False
+        for pool in (self._writer, self._readers, self._files):
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        for connection in self._connections:
+            connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    @property
+    def loaded(self) -> bool:
+        return self._following
+
+    @property
+    def following(self) -> bool:
+        return self._following
+
+    async def ping(self) -> None:
+        if not self._following:
+            raise Unavailable("The index is loading.", reason="WARMING_UP", retry_after_s=1.0)
+        await self._read(lambda db: db.execute("SELECT 1 FROM state").fetchone())
+
+    # Streams
+
+    async def open_stream(self, key: StreamKey) -> OpenedStream:
+        def run(db: sqlite3.Connection) -> OpenedStream:
+            with transaction(db):
+                state = reopened(sqlite_writes.read_stream(db, key.stream_id), key)
+                sqlite_writes.write_stream(db, state)
+            return state.opened()
+
+        return await self._write(run)
+
+    async def list_outcomes(self, stream_id: str, after_sequence: int, limit: int) -> list[Outcome]:
+        def run(db: sqlite3.Connection) -> list[Outcome]:
+            with transaction(db, "DEFERRED"):
+                state = sqlite_writes.read_stream(db, stream_id)
+                if state is None:
+                    raise stream_not_found(stream_id)
+                rows = db.execute(
+                    "SELECT sequence, product_id, state, status, failures FROM outcomes"
+                    " WHERE stream_id = ? AND generation = ? AND sequence > ?"
+                    " ORDER BY sequence LIMIT ?",
+                    (stream_id, state.generation, after_sequence, limit),
+                ).fetchall()
+            return [
+                Outcome(
+                    sequence,
+                    product_id,
+                    OutcomeState(number),
+                    status,
+                    codec.failures_from_fields(codec.load(failures)),
+                )
+                for sequence, product_id, number, status, failures in rows
+            ]
+
+        return await self._read(run)
+
+    async def commit(
+        self,
+        stream_id: str,
+        epoch: int,
+        outcomes: Sequence[tuple[Outcome, Product | None]],
+        complete: bool,
+    ) -> Committed:
+        def run(db: sqlite3.Connection) -> Committed:
+            with transaction(db):
+                state = admitted(sqlite_writes.read_stream(db, stream_id), stream_id, epoch)
+                sequences = [outcome.sequence for outcome, _ in outcomes]
+                stored = sqlite_writes.stored_sequences(db, state, sequences)
+                fresh = [entry for entry in outcomes if entry[0].sequence not in stored]
+                fresh.sort(key=lambda entry: entry[0].sequence)
+                products = products_to_write(fresh)
+                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
+                if products:
+                    version += 1
+                    for product in products:
+                        space = space_with(space, product)
+                    sqlite_writes.write_products(db, products, version, _now_us())
+                    sqlite_writes.write_state(db, version, space)
+                sqlite_writes.write_outcomes(db, state, [outcome for outcome, _ in fresh])
+                beyond = db.execute(
+                    "SELECT sequence FROM outcomes WHERE stream_id = ? AND generation = ?"
+                    " AND sequence > ? ORDER BY sequence",
+                    (stream_id, state.generation, state.watermark),
+                )
+                written = [outcome.sequence for outcome, _ in fresh]
+                state = extended(state, written, (row[0] for row in beyond), complete)
+                beyond.close()
+                sqlite_writes.write_stream(db, state)
+            if products:
+                self._tell(version, space, products, ())
+            return Committed(state.watermark, version)
+
+        return await self._write(run)
+
+    # Products
+
+    async def upsert(self, products: Sequence[Product]) -> tuple[int, list[Exception | None]]:
+        def run(db: sqlite3.Connection) -> tuple[int, list[Exception | None]]:
+            problems: list[Exception | None] = []
+            fitting: dict[str, Product] = {}
+            with transaction(db):
+                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
+                for product in products:
+                    try:
+                        space = space_with(space, product)
+                        fitting[product.product_id] = product
+                        problems.append(None)
+                    except Exception as problem:
+                        problems.append(problem)
+                if fitting:
+                    version += 1
+                    sqlite_writes.write_products(db, [*fitting.values()], version, _now_us())
+                    sqlite_writes.write_state(db, version, space)
+            if fitting:
+                self._tell(version, space, [*fitting.values()], ())
+            return version, problems
+
+        return await self._write(run)
+
+    async def delete(self, product_ids: Sequence[str]) -> Deleted:
+        asked = list(dict.fromkeys(product_ids))
+
+        def run(db: sqlite3.Connection) -> Deleted:
+            with transaction(db):
+                rows = db.execute(
+                    f"SELECT product_id FROM products WHERE product_id IN ({marks(len(asked))})",
+                    asked,
+                )
+                there = {product_id for (product_id,) in rows}
+                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
+                if there:
+                    version += 1
+                    sqlite_writes.delete_products(db, [*there], _now_us())
+                    if not sqlite_writes.has_vectors(db):
+                        space = None
+                    sqlite_writes.write_state(db, version, space)
+            if there:
+                self._tell(version, space, (), [*there])
+            return Deleted(
+                tuple(product_id for product_id in asked if product_id in there),
+                tuple(product_id for product_id in asked if product_id not in there),
+                version,
+            )
+
+        return await self._write(run)
+
+    async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
+        return await self._read(lambda db: _read_products(db, product_ids, vectors))
+
+    async def unchanged(
+        self, keys: Sequence[tuple[str, str]], pipeline_version: str
+    ) -> dict[str, tuple[ImageFailure, ...]]:
+        digest_of = dict(keys)
+
+        def run(db: sqlite3.Connection) -> dict[str, tuple[ImageFailure, ...]]:
+            rows = db.execute(
+                "SELECT product_id, content_digest, failures FROM products"
+                " WHERE pipeline_version = ? AND NOT retryable"
+                f" AND product_id IN ({marks(len(digest_of))})",
+                (pipeline_version, *digest_of),
+            )
+            return {
+                product_id: codec.failures_from_fields(codec.load(failures))
+                for product_id, digest, failures in rows
+                if digest == digest_of[product_id]
+            }
+
+        return await self._read(run)
+
+    async def known_images(
+        self, sha256s: Sequence[str], pipeline_version: str
+    ) -> list[ProductImage]:
+        def run(db: sqlite3.Connection) -> list[ProductImage]:
+            rows = db.execute(
+                "SELECT images.sha256, position, products.images, images.vectors FROM images"
+                " JOIN products USING (product_id)"
+                f" WHERE images.pipeline_version = ? AND images.sha256 IN ({marks(len(sha256s))})",
+                (pipeline_version, *sha256s),
+            )
+            found: dict[str, ProductImage] = {}
+            for sha256, position, images, data in rows:
+                vectors = codec.unpack_vectors(data)
+                if vectors and sha256 not in found:
+                    fields = codec.load(images)[position]
+                    found[sha256] = codec.image_from_fields(fields, vectors)
+            return list(found.values())
+
+        return await self._read(run)
+
+    # Images
+
+    async def put_images(self, blobs: Sequence[Blob]) -> None:
+        def touch(db: sqlite3.Connection) -> None:
+            now_us = _now_us()
+            with transaction(db):
+                db.executemany(
+                    "INSERT INTO blobs VALUES (?, ?, ?, NULL) ON CONFLICT (sha256)"
+                    " DO UPDATE SET touched_us = excluded.touched_us, released_us = NULL",
+                    [(blob.sha256, blob.media_type, now_us) for blob in blobs],
+                )
+
+        # In this order: once touched, a sweep leaves the file alone, whether it is there or not.
+        await self._write(touch)
+        await self._run(self._files, self._blob_folder().write, list(blobs))
+
+    async def get_image(self, sha256: str) -> Blob | None:
+        def run(db: sqlite3.Connection) -> Blob | None:
+            row = db.execute(
+                "SELECT media_type FROM blobs WHERE sha256 = ? AND released_us IS NULL", (sha256,)
+            ).fetchone()
+            data = None if row is None else self._blob_folder().read(sha256)
+            return None if data is None else Blob(sha256, data, row[0])
+
+        return await self._read(run)
+
+    async def sweep_images(self, grace_s: float) -> int:
+        before_us = _now_us() - round(grace_s * 1e6)
+        # Found beside the writer, because it is slow; settled by the writer, because it must hold.
+        likely = await self._read(lambda db: sqlite_writes.sweepable(db, before_us, _SWEEP_AT_ONCE))
+        if not likely:
+            return 0
+
+        def run(db: sqlite3.Connection) -> int:
+            with transaction(db):
+                gone = sqlite_writes.sweepable(db, before_us, len(likely), likely)
+                # Files first: a crash in between leaves a row without a file, which means nothing.
+                for sha256 in gone:
+                    self._blob_folder().remove(sha256)
+                db.execute(f"DELETE FROM blobs WHERE sha256 IN ({marks(len(gone))})", gone)
+            return len(gone)
+
+        return await self._write(run)
+
+    # Threads
+
+    def _load(self, db: sqlite3.Connection) -> None:
+        assert self._mirror is not None
+        with transaction(db, "DEFERRED"):
+            version = sqlite_writes.read_version(db)
+            self._mirror.reset(sqlite_writes.read_space(db))
+            self._mirror.load(_scan(db))
+            self._mirror.complete(version)
+
+    def _tell(
+        self, version: int, space: Space | None, products: Sequence[Product], gone: Sequence[str]
+    ) -> None:
+        assert self._mirror is not None
+        upserts = [
+            IndexedProduct(
+                product.product_id,
+                product.name,
+                product.attributes,
+                product.vectors,
+                len(product.images),
+                version,
+            )
+            for product in products
+        ]
+        try:
+            self._mirror.apply(Change(version, space, upserts, gone))
+        except BaseException:
+            # The record is right and the index in memory is not: say so, a restart mends it.
+            self._following = False
+            raise
+
+    def _blob_folder(self) -> BlobFolder:
+        assert self._blobs is not None
+        return self._blobs
+
+    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(self._writer, lambda: run(self._connection()))
+
+    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._run(self._readers, lambda: run(self._connection()))
+
+    async def _run(self, pool: ThreadPoolExecutor, run: Callable[..., T], *args: object) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, run, *args)
+        except (sqlite3.OperationalError, OSError) as error:
+            raise Unavailable(
+                f"The data folder does not answer: {error}.",
+                reason="UPSTREAM_UNAVAILABLE",
+                retry_after_s=1.0,
+            ) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        found: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if found is None:
+            found = self._of_thread.connection = connect(self._path)
+            self._connections.append(found)
+        return found
+
+
+def _scan(db: sqlite3.Connection) -> Iterator[IndexedProduct]:
+    rows = db.execute(
+        "SELECT product_id, version, name, attributes, own_garment, image_count, vectors"
+        " FROM products"
+    )
+    for product_id, version, name, attributes, own, image_count, vectors in rows:
+        pooled = codec.pooled_from_store(own, codec.unpack_vectors(vectors))
+        found = codec.load_attributes(attributes)
+        yield IndexedProduct(product_id, name, found, pooled, image_count, version)
+
+
+def _read_products(
+    db: sqlite3.Connection, product_ids: Sequence[str], vectors: bool
+) -> dict[str, Product]:
+    chosen = f"product_id IN ({marks(len(product_ids))})"
+    of_images: dict[str, dict[int, bytes]] = {}
+    with transaction(db, "DEFERRED"):
+        rows = db.execute(f"SELECT * FROM products WHERE {chosen}", product_ids).fetchall()
+        if vectors:
+            for product_id, position, data in db.execute(
+                f"SELECT product_id, position, vectors FROM images WHERE {chosen}", product_ids
+            ):
+                of_images.setdefault(product_id, {})[position] = data
+    products = {}
+    for row in rows:
+        (product_id, version, name, attributes, images, failures, digest, pipeline) = row[:8]
+        (_, own, _, created, updated, pooled) = row[8:]
+        packed = of_images.get(product_id, {})
+        products[product_id] = Product(
+            product_id=product_id,
+            name=name,
+            attributes=codec.load_attributes(attributes),
+            images=tuple(
+                codec.image_from_fields(
+                    fields, codec.unpack_vectors(packed[position]) if vectors else None
+                )
+                for position, fields in enumerate(codec.load(images))
+            ),
+            failures=codec.failures_from_fields(codec.load(failures)),
+            content_digest=digest,
+            pipeline_version=pipeline,
+            own_garment=None if own is None else Garment(own),
+            vectors=codec.pooled_from_store(own, codec.unpack_vectors(pooled)) if vectors else {},
+            create_time_us=created,
+            update_time_us=updated,
+            version=version,
+        )
+    return products
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
