@@ -256,6 +256,16 @@ async def test_the_server_comes_from_the_environment(
         assert (await client.status()).serving
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for address in (server, f"http://{server}/"):
+        async with AsyncLookalike(address) as client:
+            assert (await client.status()).serving
+
+
 async def test_the_synchronous_client_is_the_same_client(server: str) -> None:
     def work() -> None:
         with Lookalike(server) as client:

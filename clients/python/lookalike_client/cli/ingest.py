@@ -59,6 +59,9 @@ def ingest(
                 given, finished = catalogue.product_count, error.summary.finished
                 terminal.say(f"Ended early: {finished} of {given} products are finished.")
                 raise
+            except KeyboardInterrupt:
+                terminal.say("The same command goes on where this one stopped.")
+                raise
     if session.as_json:
         terminal.emit(summary.to_dict())
     else:
@@ -89,17 +92,18 @@ def _show(summary: IngestSummary) -> None:
         table.add_row("image", terminal.cell(stage), terminal.cell(reason), str(count))
     out.print()
     out.print(table)
+    # A product that failed because its photographs did is told by them.
     told = [
         f"{failure.where or failure.product_id}: {failure.message}"
-        for failure in summary.products_failed[:_SHOWN_FAILURES]
+        for failure in summary.products_failed
+        if failure.reason != "NO_USABLE_IMAGE"
     ]
     told += [
         f"{failure.product_id}: {failure.image}: {failure.message}"
-        for failure in summary.images_failed[: _SHOWN_FAILURES - len(told)]
+        for failure in summary.images_failed
     ]
     out.print()
-    for line in told:
+    for line in told[:_SHOWN_FAILURES]:
         out.print(terminal.cell(line))
-    more = len(summary.products_failed) + len(summary.images_failed) - len(told)
-    if more > 0:
+    if (more := len(told) - _SHOWN_FAILURES) > 0:
         out.print(terminal.cell(f"and {more} more; --json tells all", "dim"))

@@ -1,5 +1,6 @@
 """Tables for people."""
 
+import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -142,7 +143,8 @@ def _best(result: models.SearchResult) -> str:
     if result.score is None or (best := result.best_image) is None:
         return ""
     garment = f" ({result.best_garment})" if result.best_garment else ""
-    return f"{best.label or best.uri or best.sha256[:12]}{garment}"
+    name = os.path.basename(best.label or best.uri) or best.sha256[:12]
+    return f"{name}{garment}"
 
 
 def _attributes(found: models.Product) -> str:
