@@ -232,8 +232,9 @@ class GatewayTwin(ingest_pb2_grpc.IngestServiceServicer, search_pb2_grpc.SearchS
             index_version=7,
         )
 
-    async def IngestBatch(self, request: Any, context: Any) -> Any:
+    async def IngestBatch(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await abort(context, grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED")
+        yield  # a stream, as the contract has it
 
     # --- searching ----------------------------------------------------------------------------
 
