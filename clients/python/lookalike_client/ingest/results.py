@@ -25,7 +25,7 @@ class ProductOutcome(Value):
     state: OutcomeState
     reason: str = ""
     """Why it failed: a name of lookalike.type.v1.ErrorReason, or SOURCE_INVALID (a line that is
-    no product) or PRODUCT_ID_DUPLICATE."""
+    no product)."""
     message: str = ""
     where: str = ""
     """Where in the source, if it was refused there."""

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 from lookalike_client.errors import SourceError
 from lookalike_client.ingest.inputs import ImageInput, ProductInput, Rejected
-from lookalike_client.sources.entries import PRODUCT_ID_DUPLICATE, Entry
+from lookalike_client.sources.entries import Entry
 from lookalike_client.sources.folder import read_file, read_folder
 from lookalike_client.sources.jsonl import read_jsonl
 from lookalike_client.sources.table import read_table
@@ -122,16 +122,12 @@ class Catalogue:
         self.close()
 
     def _take(self, names: list[str], on_progress: Callable[[int], object]) -> None:
-        seen: set[str] = set()
         for name in names:
             for entry in _entries(name):
-                if isinstance(entry, ProductInput) and entry.product_id in seen:
-                    message = "a product of this identifier came before"
-                    entry = Rejected(name, entry.product_id, PRODUCT_ID_DUPLICATE, message)
+                # An identifier that comes again is an update: the last one wins (ingest.proto).
                 if isinstance(entry, Rejected):
                     self.rejected.append(entry)
                 else:
-                    seen.add(entry.product_id)
                     self._append(entry)
                 on_progress(self.product_count)
         self._plan.flush()

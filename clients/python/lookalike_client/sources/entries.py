@@ -12,8 +12,6 @@ SOURCE_INVALID: Final = "SOURCE_INVALID"
 """A line that is no product, a folder that cannot be listed."""
 FIELD_INVALID: Final = "FIELD_INVALID"
 """A field that is missing, out of range or not of its type."""
-PRODUCT_ID_DUPLICATE: Final = "PRODUCT_ID_DUPLICATE"
-"""The same source named the product before."""
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
