@@ -298,7 +298,7 @@ async def until(condition: Callable[[], object]) -> None:
 def reason(status: status_pb2.Status) -> str:
     """The reason of a status; it has exactly one."""
     info = error_details_pb2.ErrorInfo()
-    [reason] = [info.reason for detail in status.details if detail.Unpack(info)]
+    [reason] = [str(info.reason) for detail in status.details if detail.Unpack(info)]
     return reason
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import grpc
 import pytest
@@ -36,7 +37,8 @@ HTML = b"<!DOCTYPE html><html><body>404</body></html>"
 
 
 async def stored(stack: Stack, product_id: str) -> product_pb2.Product:
-    response = await stack.search.GetProduct(search_pb2.GetProductRequest(product_id=product_id))
+    request = search_pb2.GetProductRequest(product_id=product_id)
+    response: search_pb2.GetProductResponse = await stack.search.GetProduct(request)
     return response.product
 
 
@@ -355,8 +357,8 @@ async def protocol_fault(stack: Stack, *messages: ingest_pb2.IngestRequest) -> t
     return await connection.end()
 
 
-def opening(**fields: object) -> ingest_pb2.IngestRequest:
-    values = {"stream_id": "s", "source_fingerprint": "f", "run_id": "r", **fields}
+def opening(**fields: Any) -> ingest_pb2.IngestRequest:
+    values: dict[str, Any] = {"stream_id": "s", "source_fingerprint": "f", "run_id": "r", **fields}
     return ingest_pb2.IngestRequest(open=ingest_pb2.IngestOpen(**values))
 
 
@@ -401,7 +403,7 @@ async def test_messages_in_a_wrong_order_end_the_stream(
         {"client": "x" * 257},
     ],
 )
-async def test_an_opening_that_is_wrong_is_refused(stack: Stack, fields: dict[str, object]) -> None:
+async def test_an_opening_that_is_wrong_is_refused(stack: Stack, fields: dict[str, Any]) -> None:
     assert await protocol_fault(stack, opening(**fields)) == (INVALID, "FIELD_INVALID")
 
 
