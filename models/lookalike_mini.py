@@ -1,8 +1,9 @@
 """Builds lookalike-mini: two ONNX files, one a tower, from fetched networks and our own heads.
 
 Image tower: RGBA pixels -> EfficientNet-Lite2 pooled over the garment's own pixels, textures of
-two of its stages, the garment's silhouette and its colours -> image head -> unit vector.
-Text tower: tokens -> MiniLM, mean pooled -> text head -> unit vector.
+two of its stages, the garment's silhouette and its colours -> image head (the words' part) and the
+same features nearly untouched (the look part) -> unit vector.
+Text tower: tokens -> MiniLM, mean pooled -> text head -> unit vector; zero in the look part.
 """
 
 import shutil
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto
 
-from models.colour import COLOUR_FEATURES, add_colour_features
+from models.colour import COLOUR_FEATURES, PALETTE_SIZE, add_colour_features
 from models.efficientnet import (
     HEAD_CHANNELS,
     IMAGE_SIDE_PX,
@@ -137,8 +138,32 @@ def _add_head(graph: GraphWriter, features: str, heads: Tensors, tower: str) -> 
         graph.op("Gemm", x, tensor("skip.weight"), transB=1),
         graph.op("Gemm", gelu, tensor("out.weight"), tensor("out.bias"), transB=1),
     )
-    dimension = heads[f"{tower}.out.bias"].shape[0]
-    graph.output(graph.l2_normalise(total), "embedding", ["n", dimension])
+    words = graph.l2_normalise(total)
+    axes, words_dimension = heads["image.look.axes.weight"], heads[f"{tower}.out.bias"].shape[0]
+    look_dimension = axes.shape[0] + PALETTE_SIZE
+    if tower == "text":
+        # Texts say nothing of the look: zeros, so that a score of words is a score of words.
+        pads = graph.constant([0, 0, 0, look_dimension], np.int64)
+        embedding = graph.op("Pad", words, pads)
+    else:
+        parts = [words, *_look(graph, x, axes)]
+        weights = [graph.constant(share) for share in np.sqrt(heads["image.look.shares"])]
+        weighted = [graph.op("Mul", p, w) for p, w in zip(parts, weights, strict=True)]
+        embedding = graph.op("Concat", *weighted, axis=-1)
+    graph.output(embedding, "embedding", ["n", words_dimension + look_dimension])
+
+
+def _look(graph: GraphWriter, x: str, axes: npt.NDArray[Any]) -> list[str]:
+    """The network's features on their strongest axes, and the palette: two of unit length."""
+
+    def columns(start: int, end: int) -> str:
+        bounds = [graph.constant([i], np.int64) for i in (start, end, 1)]
+        return graph.op("Slice", x, *bounds)
+
+    network = graph.op("Gemm", columns(0, HEAD_CHANNELS), graph.constant(axes), transB=1)
+    start = IMAGE_FEATURES - COLOUR_FEATURES
+    colours = columns(start, start + PALETTE_SIZE)
+    return [graph.l2_normalise(network), graph.l2_normalise(colours)]
 
 
 def _cells(graph: GraphWriter, alpha: str, side: int) -> str:

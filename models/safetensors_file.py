@@ -33,7 +33,10 @@ def read_safetensors(path: Path) -> Mapping[str, npt.NDArray[Any]]:
         header_bytes = int.from_bytes(file.read(8), "little")
         if not 2 <= header_bytes <= _MAX_HEADER_BYTES:
             raise ValueError(f"{path.name} is no safetensors file")
-        header: dict[str, dict[str, Any]] = json.loads(file.read(header_bytes))
+        try:
+            header: dict[str, dict[str, Any]] = json.loads(file.read(header_bytes))
+        except ValueError as error:
+            raise ValueError(f"{path.name} is no safetensors file: {error}") from error
         data = file.read()
     tensors: dict[str, npt.NDArray[Any]] = {}
     for name, entry in header.items():

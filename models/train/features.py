@@ -80,7 +80,7 @@ class FeatureMaker:
         classes = (2,) if photo.kind in _LOWER else (1, 3)
         classes = (1, 2, 3) if photo.kind in _WHOLE else classes
         if classes not in self._cloth:
-            self._cloth[classes] = ClothMasks(self._threads, _CLOTH_SIDE_PX, classes)
+            self._cloth[classes] = ClothMasks("u2net-cloth", self._threads, _CLOTH_SIDE_PX, classes)
         return self._cloth[classes]
 
 

@@ -58,11 +58,11 @@ class SalientMasks:
 class ClothMasks:
     """Chosen classes of clothing on a person: 1 upper, 2 lower, 3 full."""
 
-    def __init__(self, threads: int, side_px: int, classes: Sequence[int]) -> None:
-        self._session = _session("u2net-cloth", threads)
+    def __init__(self, model: str, threads: int, side_px: int, classes: Sequence[int]) -> None:
+        self._session = _session(model, threads)
         self._side = side_px
         self._classes = list(classes)
-        self.name = f"u2net-cloth-{side_px}-{''.join(map(str, classes))}"
+        self.name = f"{model}-{side_px}-{''.join(map(str, classes))}"
 
     def compute(self, photo: Image.Image) -> Mask:
         logits = _run(self._session, (_pixels(photo, self._side) / 255 - 0.5) / 0.5)[0]

@@ -50,7 +50,7 @@ _TEN = (
 _PROMPTS = ("{0}", "a photo of a {0}", "{0}, product photo")
 _LOWER_WORDS = ("pants", "shorts", "skirt", "cut")
 _WHOLE_WORDS = ("dress", "coat")
-_CLOTH_SIDE_PX = 384
+_CLOTH_SIDE_PX = 512
 _LABEL_OF_KIND = {"t-shirt": "t-shirt", "long-sleeve": "longsleeve", "jacket": "outwear"}
 
 
@@ -88,7 +88,7 @@ class FrozenFeatures:
     def _source(self, classes: tuple[int, ...]) -> MaskSource:
         if classes not in self._masks:
             self._masks[classes] = (
-                ClothMasks(self._threads, _CLOTH_SIDE_PX, classes)
+                ClothMasks("u2net-cloth-int8", self._threads, _CLOTH_SIDE_PX, classes)
                 if classes
                 else SalientMasks(self._threads)
             )

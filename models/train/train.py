@@ -32,7 +32,7 @@ from models.train.captions import (
     sample_caption,
 )
 from models.train.features import FeatureTable, feature_table
-from models.train.heads import Head
+from models.train.heads import Head, LookConfig, look_arrays
 from models.train.texts import text_features
 from models.train.views import VIEWS
 
@@ -48,7 +48,7 @@ class Config:
     """See config.toml, its only source."""
 
     seed: int
-    dimension: int
+    words_dimension: int
     hidden: int
     epochs: int
     photos_per_batch: int
@@ -58,9 +58,17 @@ class Config:
     text_noise: float
     image_temperature: float
     image_loss_weight: float
+    recoloured_counts: bool
     average_decay: float
     captions_per_photo: int
     chunks: int
+    look: LookConfig
+
+
+def load_config() -> Config:
+    """config.toml."""
+    values = tomllib.loads(CONFIG_FILE.read_text())
+    return Config(**{**values, "look": LookConfig(**values["look"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +112,14 @@ def contrastive(logits: Tensor, truth: npt.NDArray[np.int8]) -> Tensor:
     return loss / 2
 
 
-def view_loss(vectors: Tensor, numbers: npt.NDArray[np.int64], temperature: float) -> Tensor:
-    """The first two thirds of the batch are two views of the same photographs, in one colour."""
+def view_loss(
+    vectors: Tensor, numbers: npt.NDArray[np.int64], temperature: float, recoloured_counts: bool
+) -> Tensor:
+    """The first two thirds of the batch are two views of the same photographs, in one colour.
+
+    recoloured_counts: whether a photograph's own recoloured view, the last third, is pushed apart
+    like any other product, or left out.
+    """
     half = len(numbers) // 3
     logits = vectors @ vectors.T / temperature
     same = torch.from_numpy(numbers[:, None] == numbers[None])
@@ -113,8 +127,8 @@ def view_loss(vectors: Tensor, numbers: npt.NDArray[np.int64], temperature: floa
     partner = torch.cat([torch.arange(half, 2 * half), torch.arange(half)])
     keep = torch.zeros_like(same)
     keep[torch.arange(2 * half), partner] = True
-    # Its own recoloured view is neither: another product, and yet a look-alike.
-    logits = logits.masked_fill(eye | (same & ~keep), _EXCLUDED)[: 2 * half]
+    left_out = eye if recoloured_counts else eye | (same & ~keep)
+    logits = logits.masked_fill(left_out, _EXCLUDED)[: 2 * half]
     return functional.cross_entropy(logits, partner)
 
 
@@ -130,8 +144,10 @@ def train(
     facts = PhotoFacts.of(table.photos)
     pool = make_captions(table, colours, config, threads)
     flat = table.features.reshape(-1, table.features.shape[-1])
-    image_head = Head(flat.astype(np.float32), config.hidden, config.dimension, config.dropout)
-    text_head = Head(pool.features.numpy(), config.hidden, config.dimension, config.dropout)
+    image_head = Head(
+        flat.astype(np.float32), config.hidden, config.words_dimension, config.dropout
+    )
+    text_head = Head(pool.features.numpy(), config.hidden, config.words_dimension, config.dropout)
     scale = torch.nn.Parameter(torch.tensor(2.7))
     parameters = [*image_head.parameters(), *text_head.parameters()]
     optimiser = torch.optim.AdamW(
@@ -165,7 +181,9 @@ def train(
             truth = relation([c for c, _ in picked], numbers, facts, colours[views, numbers])
             image_vectors, text_vectors = image_head(images), text_head(texts)
             words = contrastive(text_vectors @ image_vectors.T * scale.exp(), truth)
-            pictures = view_loss(image_vectors, numbers, config.image_temperature)
+            pictures = view_loss(
+                image_vectors, numbers, config.image_temperature, config.recoloured_counts
+            )
             optimiser.zero_grad()
             (words + config.image_loss_weight * pictures).backward()
             optimiser.step()
@@ -184,7 +202,10 @@ def train(
         if verbose and (epoch + 1) % 5 == 0:
             print(line, flush=True)
     final_image, final_text = average.module[0], average.module[1]
-    return {**final_image.arrays("image"), **final_text.arrays("text")}, history
+    # The garments' own colours and the whole photographs: what serving sees.
+    seen = table.features[:, _SAME_COLOUR].reshape(-1, flat.shape[1])[::2].astype(np.float32)
+    look = look_arrays(final_image.standardised(seen), config.look)
+    return {**final_image.arrays("image"), **final_text.arrays("text"), **look}, history
 
 
 def main() -> None:
@@ -193,7 +214,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=PACKAGE_DIR / "lookalike_mini_v0")
     arguments = parser.parse_args()
-    config = Config(**tomllib.loads(CONFIG_FILE.read_text()))
+    config = load_config()
     table = feature_table(arguments.data, config.chunks, arguments.threads)
     started = time.monotonic()
     heads, history = train(table, config, arguments.threads)
