@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from servicekit.errors import InvalidArgument
@@ -9,6 +10,8 @@ from services.gateway.catalogue import Attributes, Scalar
 
 MAX_KEYS = 64
 MAX_BYTES = 64 * 1024
+MAX_KEY_BYTES = 1_024
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def canonical_attributes(given: Mapping[str, object]) -> Attributes:
@@ -24,8 +27,7 @@ def canonical_attributes(given: Mapping[str, object]) -> Attributes:
         clean = _clean(key, value)
         if clean is None:
             continue
-        if not key.strip():
-            raise _invalid("An attribute has an empty key.", "product.attributes")
+        _check_key(key)
         kept[key] = clean
         # Counted before anything is serialised: ten megabytes of text are refused for free.
         size += len(key) + (len(clean) if isinstance(clean, str | tuple) else 1)
@@ -47,6 +49,14 @@ def canonical_json(value: object) -> bytes:
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     )
     return text.encode()
+
+
+def _check_key(key: str) -> None:
+    if not key.strip() or len(key.encode()) > MAX_KEY_BYTES or _CONTROL.search(key):
+        raise _invalid(
+            f"An attribute's key has 1 to {MAX_KEY_BYTES} bytes and no control characters.",
+            "product.attributes",
+        )
 
 
 def _clean(key: str, value: object) -> Scalar | tuple[Scalar, ...] | None:

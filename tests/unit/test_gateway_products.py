@@ -78,6 +78,9 @@ def test_sixty_four_keys_and_sixty_four_kibibytes_are_the_limit() -> None:
         {"text": "ä" * 40_000},
         {"text": ["x" * 10] * 7_000},
         {"": "no key"},
+        {" ": "no key"},
+        {"a\x07b": "no attribute"},
+        {"k" * 1_025: "no attribute"},
         {"text": "x" * 10_000_000},
     ):
         with pytest.raises(InvalidArgument, match="attribute"):
@@ -94,7 +97,7 @@ def test_canonical_attributes_are_a_fixed_point(given_attributes: dict[str, obje
     try:
         once = canonical_attributes(given_attributes)
     except InvalidArgument:
-        return  # a blank key
+        return  # a blank key, or one with a control character
     assert canonical_attributes(dict(once)) == once
 
 

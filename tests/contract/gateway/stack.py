@@ -30,9 +30,11 @@ _START_S = 60.0
 class ServiceProcess:
     """One service as `make run` starts it, on a port of its own that survives restarts."""
 
-    def __init__(self, name: str, log: Path, **own_settings: str) -> None:
+    def __init__(
+        self, name: str, log: Path, *, port: int | None = None, **own_settings: str
+    ) -> None:
         self.name = name
-        self.port = free_port()
+        self.port = port or free_port()
         self._log = log
         prefix = f"LOOKALIKE_{name.upper()}_"
         wanted = {"port": str(self.port), "metrics_port": "0", "drain_s": "0.5", **own_settings}
