@@ -11,8 +11,8 @@ from deploy.local.child import Program
 from deploy.local.settings import SERVICES, EdgeConfig, LocalConfig
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
-# Everything must be gone 2 s after SIGTERM, so what is in flight gets half of that.
-_DRAIN_S: Final = "0.8"
+# Everything must be gone 2 s after SIGTERM; what is in flight gets this of it.
+_DRAIN_S: Final = "0.5"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,27 @@ async def health(target: str, *, timeout_s: float = 2.0) -> str:
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
+async def page(target: str, *, timeout_s: float = 2.0) -> str:
+    """`SERVING` if a GET of ``/`` is answered with 200, else what happened instead.
+
+    By hand: an HTTP client with certificates costs more to make than the answer takes.
+    """
+    host, _, port = target.rpartition(":")
+    request = f"GET / HTTP/1.1\r\nHost: {target}\r\nConnection: close\r\n\r\n"
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                writer.write(request.encode())
+                first = (await reader.readline()).decode("latin-1").split()
+            finally:
+                writer.close()
+    except (OSError, TimeoutError) as error:
+        return type(error).__name__
+    code = first[1] if len(first) > 1 else "no answer"
+    return SERVING if code == "200" else f"HTTP {code}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints what it heard."""
     targets = sys.argv[1:] if arguments is None else list(arguments)

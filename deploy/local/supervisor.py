@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from deploy.local import probe
 from deploy.local.child import Child, describe_exit
 from deploy.local.plan import Planned, plan
@@ -28,8 +26,8 @@ from deploy.local.settings import LocalConfig, load_local
 from servicekit.config import ConfigError
 
 # SIGTERM to the last process's end: the gateway drains first, the rest after it, then SIGKILL.
-_GATEWAY_FIRST_S: Final = 0.9
-_KILL_AFTER_S: Final = 1.6
+_GATEWAY_FIRST_S: Final = 0.6
+_KILL_AFTER_S: Final = 1.7
 _READY_WITHIN_S: Final = 300.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 15.0
@@ -90,12 +88,17 @@ class Supervisor:
         self._exit_status = 1
         self._stop.set()
 
+    def _relay(self, line: str) -> None:
+        # That a service drains is no news while all of them do; the log files have it.
+        if not self._stop.is_set():
+            say(line)
+
     async def _keep(self, planned: Planned) -> None:
         name = planned.program.name
         deaths: deque[float] = deque(maxlen=self._deaths_allowed)
         while True:
             try:
-                child = await Child.start(planned.program, say)
+                child = await Child.start(planned.program, self._relay)
             except OSError as error:
                 self._give_up(f"{name} cannot be started: {error}")
                 return
@@ -212,12 +215,7 @@ async def _all(tasks: Sequence["asyncio.Task[int]"]) -> bool:
 async def _state(planned: Planned) -> str:
     if planned.is_grpc:
         return await probe.health(planned.target, timeout_s=1.0)
-    try:
-        async with httpx.AsyncClient(timeout=1.0, trust_env=False) as client:
-            answer = await client.get(f"http://{planned.target}/")
-    except httpx.HTTPError as error:
-        return type(error).__name__
-    return probe.SERVING if answer.status_code == 200 else f"HTTP {answer.status_code}"
+    return await probe.page(planned.target, timeout_s=1.0)
 
 
 def closing_lines(config: LocalConfig, programs: Sequence[Planned], seconds: float) -> list[str]:

@@ -216,3 +216,14 @@ def test_envoy_accepts_what_is_rendered(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_rendering_for_another_place_changes_only_what_was_said(tmp_path: Path) -> None:
+    out = tmp_path / "envoy.yaml"
+    arguments = ["--out", str(out), "--gateway", "gateway:50050", "--page-dir", "/page"]
+    env = {"LOOKALIKE_EDGE_HOST": "0.0.0.0", "LOOKALIKE_EDGE_ALLOWED_HOSTS": "shop.example"}
+    assert edge.main(arguments, env) == 0
+    text = out.read_text()
+    assert '"shop.example"' in text
+    assert 'address: "gateway", port_value: 50050' in text
+    assert 'filename: "/page/index.html"' in text
