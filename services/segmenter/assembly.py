@@ -2,6 +2,8 @@
 
 from concurrent.futures import Executor
 
+import cv2
+
 from servicekit import images
 from servicekit.images import DecodeLimits
 from services.segmenter.composite import Compositor
@@ -23,6 +25,9 @@ def segmenter_version(spec: BackendSpec) -> str:
 
 def tools(backend: Backend, limits: DecodeLimits, executor: Executor) -> Tools:
     """A backend with the mask rules, the compositor and the decoder around it."""
+    # Several photographs are worked on at once, each in one thread; a pool of OpenCV's own would
+    # only take cores from the network.
+    cv2.setNumThreads(1)
 
     def decode(source: ImageSource) -> PixelsHWC:
         if isinstance(source, EncodedImage):

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -76,6 +77,7 @@ def _pixel_work(backend: Backend, repeats: int) -> list[Row]:
         compositor.cut(pixels, masks, Garment.UNION, whole(pixels), GREEN_SCREEN, 0)
 
     before = statistics.median(_seconds(lambda: backend.preprocess(pixels)) for _ in range(repeats))
+    cv2.setNumThreads(1)
     after = statistics.median(_seconds(after_the_network) for _ in range(repeats))
     load = "one megapixel, one thread"
     return [

@@ -61,6 +61,12 @@ def test_a_shattered_mask_falls_back() -> None:
     assert find_garments(Probabilities(union, {})).whole_image_fallback
 
 
+def test_doubt_about_all_of_it_falls_back() -> None:
+    union = blank()
+    union[50:150, 50:150] = 0.7
+    assert find_garments(Probabilities(union, {})).whole_image_fallback
+
+
 def test_specks_beside_a_garment_go() -> None:
     found = told_apart(full=np.s_[40:160, 60:140])
     found.union[5:10, 5:10] = 0.99
@@ -117,11 +123,12 @@ def test_doubt_between_classes_makes_no_hole_in_the_union() -> None:
 
 def test_coverage_is_soft_along_the_outline_only() -> None:
     union = blank()
-    union[50:150, 50:150] = 0.7
+    union[50:150, 50:150] = 0.95
+    union[50, 50:150] = 0.7
     union[49, 50:150] = 0.3
     union[40, 50:150] = 0.3
     coverage = find_garments(Probabilities(union, {})).coverage
-    assert coverage[100, 100] == 255  # 0.7, but inside
+    assert coverage[100, 100] == 255  # 0.95, but inside
     assert 170 < coverage[50, 100] < 185
     assert 70 < coverage[49, 100] < 85
     assert coverage[40, 100] == 0
