@@ -40,7 +40,8 @@ class Patience:
         """The first answer of `attempt`, which must be safe to repeat.
 
         Raises:
-          LookalikeError: an answer that is an error, or the last silence.
+          LookalikeError: an answer that is an error.
+          Unavailable: there was none for as long as patience lasts.
         """
         silent_since: float | None = None
         delay_s = _FIRST_DELAY_S
@@ -54,7 +55,15 @@ class Patience:
                     now = time.monotonic()
                     silent_since = now if silent_since is None else silent_since
                     if now - silent_since >= self._limit_s:
-                        raise
+                        if isinstance(error, Unavailable):
+                            raise
+                        # What timed out is our own attempt, not the caller's call.
+                        raise Unavailable(
+                            f"The {service} does not answer.",
+                            reason="UPSTREAM_UNAVAILABLE",
+                            metadata={"service": service},
+                            retry_after_s=1.0,
+                        ) from error
                 else:
                     raise
                 wait_s = max(delay_s, min(error.retry_after_s or 0.0, _LONGEST_DELAY_S))

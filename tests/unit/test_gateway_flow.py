@@ -217,8 +217,9 @@ async def test_a_service_that_comes_back_is_waited_for() -> None:
     assert retried == ["segmenter"] * 3
 
 
-async def test_silence_is_borne_for_as_long_as_patience_lasts() -> None:
-    service = Service(AWAY)
+@pytest.mark.parametrize("silence", [AWAY, LATE])
+async def test_silence_is_borne_for_as_long_as_patience_lasts(silence: LookalikeError) -> None:
+    service = Service(silence)
     with pytest.raises(Unavailable):
         await Patience(0, lambda _: None).call("segmenter", service)
     assert service.calls == 1

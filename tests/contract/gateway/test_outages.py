@@ -1,6 +1,7 @@
 """What becomes of calls while services are away, restarted, or changed."""
 
 import asyncio
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from lookalike.gateway.v1 import ingest_pb2, search_pb2
-from lookalike.type.v1 import product_pb2
+from lookalike.indexer.v1 import indexer_pb2, indexer_pb2_grpc
+from lookalike.type.v1 import embedding_pb2, garment_pb2, product_pb2
+from servicekit.channels import open_channel
 from services.gateway.page_token import RankedPage, write_token
 from services.gateway.wire.search import search as parse_search
 from tests.contract.gateway.stack import (
@@ -21,6 +24,7 @@ from tests.contract.gateway.stack import (
     failures,
     gateway_over,
     ingest,
+    ingest_batch,
     product,
     reason,
     refusal,
@@ -265,6 +269,44 @@ async def test_a_changed_segmenter_makes_another_pipeline_and_nothing_is_mixed(
             results = await ingest(stack, sent, run_id="three")
             assert results[1].state == STORED
             assert (await product_of(stack, "p")).pipeline_version == after
+
+
+async def test_an_index_of_another_model_refuses_products_and_the_stream_goes_on(
+    targets: Targets,
+) -> None:
+    vector = embedding_pb2.Embedding(values_f32=struct.pack("<2f", 1.0, 0.0))
+    image = product_pb2.ProductImage(
+        sha256="0" * 64,
+        width_px=1,
+        height_px=1,
+        embeddings=[
+            embedding_pb2.GarmentEmbedding(garment=garment_pb2.GARMENT_UNION, embedding=vector)
+        ],
+    )
+    record = indexer_pb2.ProductRecord(
+        product=product_pb2.Product(product_id="foreign", images=[image]),
+        content_digest="digest",
+        pipeline_version="another",
+        embedding_version="another-model",
+        dimension=2,
+    )
+    async with open_channel(targets.indexer) as channel:
+        stub = indexer_pb2_grpc.IndexerServiceStub(channel)
+        answer = await stub.UpsertProducts(indexer_pb2.UpsertProductsRequest(products=[record]))
+        assert not answer.statuses[0].code
+    async with gateway_over(targets) as stack:
+        sent = [product("p1", PHOTOS[0]), product("p2", b"no image"), product("p3", PHOTOS[1])]
+        results = await ingest(stack, *sent)
+        assert {result.state for result in results.values()} == {REFUSED}
+        mismatch = "EMBEDDING_VERSION_MISMATCH"
+        reasons = [reason(results[n].status) for n in (1, 2, 3)]
+        assert reasons == [mismatch, "NO_USABLE_IMAGE", mismatch]
+        results = await ingest_batch(stack, *sent)
+        assert [reason(results[n].status) for n in (1, 2, 3)] == reasons
+        request = search_pb2.SearchProductsRequest(parts=[search_pb2.SearchPart(text="blue")])
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stack.search.SearchProducts(request)
+        assert refusal(caught.value) == (grpc.StatusCode.FAILED_PRECONDITION, mismatch)
 
 
 async def test_a_page_of_another_model_is_refused(targets: Targets) -> None:
