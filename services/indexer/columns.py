@@ -1,15 +1,18 @@
 """One attribute of all products, as a column: what filters and facets are computed from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.indexer.domain import Scalar
+from services.indexer.domain import AttributeValue, Scalar
 from services.indexer.filters import AnyOf, NoneOf, Test, ValueKey, value_key, wanted
 
 Mask: TypeAlias = NDArray[np.bool_]
+
+# With its class, so that 1, 1.0 and True stay apart.
+Spelling: TypeAlias = tuple[type, Scalar]
 
 NOBODY: Final = 0
 """The row that belongs to no product: where dead pairs point."""
@@ -35,9 +38,9 @@ class Column:
     )
 
     def __init__(self) -> None:
-        self._by_spelling: dict[tuple[int, Scalar], int] = {}
-        self._by_key: dict[ValueKey, list[tuple[int, Scalar]]] = {}
-        self._names: list[tuple[int, Scalar]] = []
+        self._names: list[Spelling] = []
+        self._by_spelling: dict[Spelling, int] = {}
+        self._by_key: dict[ValueKey, tuple[int, ...]] = {}
         self._counts = np.zeros(8, np.int64)
         self._free: list[int] = []
         self._rows = np.zeros(8, np.int32)
@@ -55,19 +58,28 @@ class Column:
         """Whether two products share a value."""
         return self._live > self.distinct
 
-    def values(self) -> Iterable[tuple[ValueKey, Sequence[tuple[int, Scalar]]]]:
-        """Every value with the codes and spellings it occurs under."""
+    def values(self) -> Iterable[tuple[ValueKey, tuple[int, ...]]]:
+        """Every value with the codes of its spellings."""
         return self._by_key.items()
 
-    def add(self, additions: Iterable[tuple[int, Sequence[Scalar]]]) -> None:
+    def spelling(self, code: int) -> Scalar:
+        return self._names[code][1]
+
+    def add(self, additions: Iterable[tuple[int, AttributeValue]]) -> None:
         """Gives rows their values; a row that has some must have been removed before."""
         rows: list[int] = []
         codes: list[int] = []
-        for row, values in additions:
-            spellings = {value_key(value): value for value in reversed(values)}
-            for key, spelling in spellings.items():
+        code_of = self._by_spelling.get
+        for row, value in additions:
+            if isinstance(value, tuple):
+                # "blue" and "Blue" in one list are one value, spelled as it was first.
+                for scalar in {value_key(scalar): scalar for scalar in reversed(value)}.values():
+                    rows.append(row)
+                    codes.append(self._code(scalar))
+            else:
+                code = code_of((value.__class__, value))
                 rows.append(row)
-                codes.append(self._code(key, spelling))
+                codes.append(self._code(value) if code is None else code)
         if not rows:
             return
         end = self._size + len(rows)
@@ -77,7 +89,7 @@ class Column:
             self._codes = np.resize(self._codes, capacity)
         self._rows[self._size : end] = rows
         self._codes[self._size : end] = codes
-        np.add.at(self._counts, codes, 1)
+        self._counts += np.bincount(codes, minlength=len(self._counts))
         self._size = end
         self._live += len(rows)
 
@@ -116,35 +128,39 @@ class Column:
     def _matching(self, test: Test) -> Mask:
         matching: Mask = np.zeros(len(self._counts), np.bool_)
         if isinstance(test, AnyOf | NoneOf):
-            found = [self._by_key.get(key, []) for key in test.keys]
+            found = [self._by_key.get(key, ()) for key in test.keys]
         else:
             accepts = wanted(test)
-            found = [entries for key, entries in self._by_key.items() if accepts(key)]
-        matching[[code for entries in found for code, _ in entries]] = True
+            found = [codes for key, codes in self._by_key.items() if accepts(key)]
+        matching[[code for codes in found for code in codes]] = True
         return matching
 
-    def _code(self, key: ValueKey, spelling: Scalar) -> int:
-        name = (key[0], spelling)
+    def _code(self, value: Scalar) -> int:
+        name = (value.__class__, value)
         code = self._by_spelling.get(name)
-        if code is None:
-            if self._free:
-                code = self._free.pop()
-                self._names[code] = name
-            else:
-                code = len(self._names)
-                self._names.append(name)
-            self._by_spelling[name] = code
-            self._by_key.setdefault(key, []).append((code, spelling))
-            if code >= len(self._counts):
-                self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+        if code is not None:
+            return code
+        if self._free:
+            code = self._free.pop()
+            self._names[code] = name
+        else:
+            code = len(self._names)
+            self._names.append(name)
+        self._by_spelling[name] = code
+        key = value_key(value)
+        self._by_key[key] = (*self._by_key.get(key, ()), code)
+        if code >= len(self._counts):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
         return code
 
     def _release(self, code: int) -> None:
         # A value that no product has any more must not be counted as distinct, nor kept for ever.
         name = self._names[code]
-        key = value_key(name[1])
         del self._by_spelling[name]
-        self._by_key[key] = [entry for entry in self._by_key[key] if entry[0] != code]
-        if not self._by_key[key]:
+        key = value_key(name[1])
+        left = tuple(other for other in self._by_key[key] if other != code)
+        if left:
+            self._by_key[key] = left
+        else:
             del self._by_key[key]
         self._free.append(code)

@@ -235,8 +235,8 @@ class Tally:
 class Mirror(Protocol):
     """The index in memory, as a store feeds it. Called from any one thread at a time."""
 
-    def reset(self, space: Space | None) -> None:
-        """Forgets everything, because a load from the start follows."""
+    def reset(self, space: Space | None, expected: int) -> None:
+        """Forgets everything, because a load of about so many products follows."""
 
     def load(self, products: Iterable[IndexedProduct]) -> None:
         """Takes products of a scan; `complete` follows."""

@@ -1,17 +1,20 @@
 """Filters and facets over the attributes of all products."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from services.indexer.columns import NOBODY, Column, Mask
-from services.indexer.domain import IndexedProduct, Scalar
-from services.indexer.filters import Condition, Exists, Filter, NoneOf, ValueKey, elements
+from services.indexer.domain import AttributeValue, IndexedProduct, Scalar
+from services.indexer.filters import Condition, Exists, Filter, NoneOf, ValueKey
 
 PRODUCT_ID: Final = "product_id"
 NAME: Final = "name"
+# What a product can be filtered by whatever its attributes are; they go before ones so called.
+_RESERVED: Final = (PRODUCT_ID, NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,15 @@ class AttributeIndex:
 
     def __init__(self) -> None:
         self._columns: dict[str, Column] = {}
+        # Identifier and name by row: their columns, as large as they are rarely used, are made
+        # when first somebody filters by them.
+        self._labels: dict[int, tuple[str, str]] = {}
         # Which fields a row has values of, so that a removal visits no other column.
         self._fields_of: dict[int, tuple[str, ...]] = {}
         self._shapes: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def update(
-        self, gone: Mask, gone_rows: Iterable[int], added: Sequence[tuple[int, IndexedProduct]]
+        self, gone: Mask, gone_rows: Sequence[int], added: Sequence[tuple[int, IndexedProduct]]
     ) -> None:
         """Removes rows, then gives rows their attributes.
 
@@ -57,20 +63,27 @@ class AttributeIndex:
           gone: for every row whether it goes; the same rows as `gone_rows`.
         """
         touched = {field for row in gone_rows for field in self._fields_of.pop(row, ())}
+        touched.update(field for field in _RESERVED if field in self._columns)
         for field in touched:
             self._columns[field].remove(gone)
-        additions: dict[str, list[tuple[int, Sequence[Scalar]]]] = {}
+        for row in gone_rows:
+            del self._labels[row]
+        additions: defaultdict[str, list[tuple[int, AttributeValue]]] = defaultdict(list)
         for row, product in added:
-            values = _fields(product)
-            shape = tuple(values)
+            for field, value in product.attributes.items():
+                if field not in _RESERVED:
+                    additions[field].append((row, value))
+            self._labels[row] = (product.product_id, product.name)
             # Few sets of keys are in use: every row of a set shares one tuple.
+            shape = tuple(field for field in product.attributes if field not in _RESERVED)
             self._fields_of[row] = self._shapes.setdefault(shape, shape)
-            for field, scalars in values.items():
-                additions.setdefault(field, []).append((row, scalars))
+        for field in _RESERVED:
+            if field in self._columns:
+                additions[field] = self._labelled(field, [row for row, _ in added])
         for field, pairs in additions.items():
             self._columns.setdefault(field, Column()).add(pairs)
         for field in touched:
-            if not self._columns[field].distinct:
+            if field not in _RESERVED and not self._columns[field].distinct:
                 del self._columns[field]
         if len(self._shapes) > 2 * len(self._fields_of) + 1024:
             self._shapes = {shape: shape for shape in self._fields_of.values()}
@@ -96,7 +109,7 @@ class AttributeIndex:
             fields = sorted(
                 field
                 for field, column in self._columns.items()
-                if column.repeats and field not in (PRODUCT_ID, NAME)
+                if column.repeats and field not in _RESERVED
             )
         facets = []
         for field in fields:
@@ -106,27 +119,36 @@ class AttributeIndex:
         everything = _all_of(alive, [mask for _, mask in held])
         return Facets(tuple(facets), int(np.count_nonzero(everything)))
 
+    def _column(self, field: str) -> Column | None:
+        if field in _RESERVED and field not in self._columns:
+            column = self._columns[field] = Column()
+            column.add(self._labelled(field, self._labels))
+        return self._columns.get(field)
+
+    def _labelled(self, field: str, rows: Iterable[int]) -> list[tuple[int, AttributeValue]]:
+        position = _RESERVED.index(field)
+        labelled = ((row, self._labels[row][position]) for row in rows)
+        return [(row, label) for row, label in labelled if label]
+
     def _facet(self, field: str, rows: Mask | None, max_values: int) -> Facet:
-        column = self._columns.get(field)
+        column = self._column(field)
         if column is None:
             return Facet(field, (), 0)
         counts = column.count(rows)
         found: list[tuple[int, ValueKey, Scalar]] = []
-        for key, entries in column.values():
-            total = sum(int(counts[code]) for code, _ in entries)
+        everywhere = column.count(None)
+        for key, codes in column.values():
+            total = sum(int(counts[code]) for code in codes)
             if total:
-                spelling = entries[0][1]
-                if len(entries) > 1:
-                    everywhere = column.count(None)
-                    spelling = max(entries, key=lambda entry: int(everywhere[entry[0]]))[1]
-                found.append((-total, key, spelling))
+                usual = max(codes, key=lambda code: int(everywhere[code]))
+                found.append((-total, key, column.spelling(usual)))
         distinct = len(found)
         found.sort(key=lambda entry: entry[:2])
         values = tuple(FacetValue(spelling, -total) for total, _, spelling in found[:max_values])
         return Facet(field, values, distinct)
 
     def _holds(self, condition: Condition, row_count: int) -> Mask:
-        column = self._columns.get(condition.field)
+        column = self._column(condition.field)
         test = condition.test
         if column is None:
             # Nobody has the attribute.
@@ -135,16 +157,6 @@ class AttributeIndex:
         if test == Exists(False):
             return ~column.holds(Exists(True), row_count)
         return column.holds(test, row_count)
-
-
-def _fields(product: IndexedProduct) -> Mapping[str, Sequence[Scalar]]:
-    """What a product can be filtered by; its identifier and name go before attributes so called."""
-    fields = {key: elements(value) for key, value in product.attributes.items()}
-    fields[PRODUCT_ID] = (product.product_id,)
-    fields[NAME] = (product.name,)
-    if not product.name:
-        del fields[NAME]
-    return fields
 
 
 def _all_of(alive: Mask, masks: Sequence[Mask]) -> Mask:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from services.indexer.domain import AttributeValue, Scalar
+from services.indexer.domain import Scalar
 
 ValueKey: TypeAlias = tuple[int, str | float | bool]
 """A value as it is compared: its kind first, so that 1, True and "1" stay apart."""
@@ -22,11 +22,6 @@ def value_key(value: Scalar) -> ValueKey:
     if isinstance(value, int | float):
         return (_NUMBER, float(value))
     return (_TEXT, value.strip().casefold())
-
-
-def elements(value: AttributeValue) -> tuple[Scalar, ...]:
-    """The values of an attribute: those of a list, or the one."""
-    return value if isinstance(value, tuple) else (value,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ Scores: TypeAlias = NDArray[np.float32]
 # Rounding of the arithmetic that the bounds themselves are computed with, generously.
 _SLACK: Final = 4e-6
 _BLOCK_ROWS: Final = 8192
+# So few that several passes over them find them in the cache.
+_CACHED_ROWS: Final = 512
 _GATHER_BELOW: Final = 1 / 8
 _SMALL: Final = 512
 
@@ -55,16 +57,21 @@ class Candidates:
 
 
 class Matrix:
-    """Rows of unit vectors, each with a number of its owner's; the last row fills a gap."""
+    """Rows of unit vectors, each with a number of its owner's; the last row fills a gap.
 
-    def __init__(self, dimension: int) -> None:
+    Args:
+      expected: rows that room is made for at once.
+    """
+
+    def __init__(self, dimension: int, expected: int = 0) -> None:
         self._dimension = dimension
         self._size = 0
-        self._values = np.zeros((0, dimension), np.float32)
-        self._rounded = np.zeros((0, dimension), np.int8)
-        self._scale = np.zeros(0, np.float32)
-        self._error = np.zeros(0, np.float32)
-        self._owner = np.zeros(0, np.int32)
+        # Memory that is asked for as zeros is taken only as far as it is written to.
+        self._values = np.zeros((expected, dimension), np.float32)
+        self._rounded = np.zeros((expected, dimension), np.int8)
+        self._scale = np.zeros(expected, np.float32)
+        self._error = np.zeros(expected, np.float32)
+        self._owner = np.zeros(expected, np.int32)
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -72,8 +79,8 @@ class Matrix:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the vectors, room for growth included."""
-        return self._values.nbytes + self._rounded.nbytes + self._scale.nbytes + self._error.nbytes
+        """Bytes that the rows take."""
+        return self._size * (5 * self._dimension + 12)
 
     @property
     def owners(self) -> NDArray[np.int32]:
@@ -85,10 +92,11 @@ class Matrix:
         row = self._row_of.get(owner)
         return None if row is None else self._values[row].copy()
 
-    def put(self, owners: Sequence[int], vectors: NDArray[np.float32]) -> None:
-        """Sets the vectors of owners, each named once. Shapes: vectors (m, d)."""
+    def put(self, owners: Sequence[int], vectors: Sequence[Vector]) -> None:
+        """Sets the vectors of owners, each named once. Shapes: vectors (d,) each."""
+        first = self._size
+        self._reserve(first + sum(owner not in self._row_of for owner in owners))
         rows = np.empty(len(owners), np.int64)
-        self._reserve(self._size + sum(owner not in self._row_of for owner in owners))
         for position, owner in enumerate(owners):
             row = self._row_of.get(owner)
             if row is None:
@@ -96,9 +104,12 @@ class Matrix:
                 self._owner[row] = owner
                 self._size += 1
             rows[position] = row
-        for start in range(0, len(rows), _BLOCK_ROWS):
-            block = rows[start : start + _BLOCK_ROWS]
-            values = vectors[start : start + _BLOCK_ROWS]
+        appended = self._size - first == len(rows)
+        for start in range(0, len(rows), _CACHED_ROWS):
+            values = np.stack(vectors[start : start + _CACHED_ROWS])
+            block: Rows | slice = rows[start : start + _CACHED_ROWS]
+            if appended:
+                block = slice(first + start, first + start + len(values))
             self._values[block] = values
             self._rounded[block], self._scale[block], self._error[block] = _rounded(values)
 

@@ -20,7 +20,7 @@ class IndexerMetrics:
             ("vectors", "Vectors in memory.", lambda: projection.tally().vector_count),
             (
                 "matrix_bytes",
-                "Bytes of the vectors in memory, room for growth included.",
+                "Bytes of the vectors in memory.",
                 lambda: projection.tally().matrix_size_bytes,
             ),
             ("version", "The newest index version that is served.", lambda: projection.version),

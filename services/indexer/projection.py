@@ -7,7 +7,9 @@ one, and nothing is copied for it. A search holds it for milliseconds.
 import bisect
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from services.indexer.facets import AttributeIndex, Facets
 from services.indexer.filters import Filter
 from services.indexer.matrix import Candidates, Matrix, Query
 
-_LOAD_PRODUCTS = 4096
+_LOAD_PRODUCTS = 2048
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,24 +79,27 @@ class Projection:
         self._on_version = on_version
         self._version = 0
         self._space: Space | None = None
-        self._forget(None)
+        self._forget(None, 0)
 
     # As a store feeds it
 
-    def reset(self, space: Space | None) -> None:
+    def reset(self, space: Space | None, expected: int) -> None:
         with self._lock:
-            self._forget(space)
+            self._forget(space, expected)
 
     def load(self, products: Iterable[IndexedProduct]) -> None:
-        batch: list[IndexedProduct] = []
-        for product in products:
-            batch.append(product)
-            if len(batch) == _LOAD_PRODUCTS:
+        source = iter(products)
+
+        def next_batch() -> list[IndexedProduct]:
+            return list(islice(source, _LOAD_PRODUCTS))
+
+        # One batch is read while the one before is taken in: both are half native code.
+        with ThreadPoolExecutor(1, "index-load") as ahead:
+            following = ahead.submit(next_batch)
+            while batch := following.result():
+                following = ahead.submit(next_batch)
                 with self._lock:
                     self._take(batch, ())
-                batch.clear()
-        with self._lock:
-            self._take(batch, ())
 
     def apply(self, change: Change) -> None:
         with self._lock:
@@ -187,12 +192,12 @@ class Projection:
 
     # Inside the lock
 
-    def _forget(self, space: Space | None) -> None:
+    def _forget(self, space: Space | None, expected: int) -> None:
         self._space = space
         self._version = 0
         self._matrices: dict[Slot, Matrix] = {}
         if space is not None:
-            self._matrices = {slot: Matrix(space.dimension) for slot in Slot}
+            self._matrices = {slot: Matrix(space.dimension, expected) for slot in Slot}
         self._attributes = AttributeIndex()
         self._row_of: dict[str, int] = {}
         # Row 0 is columns.NOBODY, which is never alive.
@@ -268,13 +273,12 @@ class Projection:
 
     def _put_vectors(self, added: Sequence[tuple[int, IndexedProduct]]) -> None:
         for slot, matrix in self._matrices.items():
-            having = [
-                (row, product.vectors[slot]) for row, product in added if slot in product.vectors
-            ]
-            lacking = [row for row, product in added if slot not in product.vectors]
-            matrix.remove(lacking)
-            if having:
-                matrix.put([row for row, _ in having], np.stack([vector for _, vector in having]))
+            having = [row for row, product in added if slot in product.vectors]
+            if len(having) < len(added):
+                matrix.remove([row for row, product in added if slot not in product.vectors])
+            matrix.put(
+                having, [product.vectors[slot] for _, product in added if slot in product.vectors]
+            )
 
     def _sorted_ids(self) -> list[str]:
         if self._order_stale:

@@ -34,7 +34,7 @@ class IndexerUnderTest:
         self._open = AsyncExitStack()
         self.indexer: Indexer
         self.server: InProcess
-        self.stub: indexer_pb2_grpc.IndexerServiceAsyncStub
+        self.stub: Any
 
     async def start(self) -> None:
         self.indexer = await self._open.enter_async_context(open_indexer(self.config))
@@ -91,6 +91,8 @@ def indexer_config(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[I
     yield IndexerConfig(store=store, data_dir=tmp_path / "data")
     if request.param == "mongodb":
         with MongoClient[dict[str, Any]](store) as client:
+            # A transaction that a killed indexer left open would hold up the drop for a minute.
+            client.admin.command({"killAllSessions": []})
             client.drop_database(client.get_default_database().name)
 
 

@@ -20,6 +20,8 @@ from services.indexer.domain import (
 
 # One byte of count, up to 7 of garments; 8 in all, so that the values after it are aligned.
 _HEADER: Final = 8
+# A lookup takes a third of the time of Slot(number), and a start makes it half a million times.
+_SLOTS: Final = {int(slot): slot for slot in Slot}
 
 
 def pack_vectors(vectors: Mapping[int, Vector]) -> bytes:
@@ -49,9 +51,9 @@ def pooled_to_store(own: Garment | None, vectors: Mapping[Slot, Vector]) -> dict
 
 def pooled_from_store(own: int | None, stored: Mapping[int, Vector]) -> dict[Slot, Vector]:
     """The inverse of `pooled_to_store`."""
-    vectors = {Slot(number): vector for number, vector in stored.items()}
+    vectors = {_SLOTS[number]: vector for number, vector in stored.items()}
     if own is not None and Slot.OWN not in vectors:
-        vectors[Slot.OWN] = vectors[Slot(own)]
+        vectors[Slot.OWN] = vectors[_SLOTS[own]]
     return vectors
 
 

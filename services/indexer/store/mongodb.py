@@ -4,26 +4,12 @@ Writes are acknowledged by a majority and journaled. Each commit is one transact
 `state/index` first and replaces it last: two writers at once conflict there and one tries again.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
-from pymongo import AsyncMongoClient, InsertOne, ReplaceOne
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    InvalidURI,
-    OperationFailure,
-    PyMongoError,
-)
-from pymongo.read_concern import ReadConcern
-from pymongo.write_concern import WriteConcern
 
-from servicekit.errors import FailedPrecondition, Unavailable
+from servicekit.errors import FailedPrecondition
 from services.indexer.domain import (
     Blob,
     Committed,
@@ -34,13 +20,14 @@ from services.indexer.domain import (
     Outcome,
     Product,
     ProductImage,
-    Space,
     StreamKey,
 )
 from services.indexer.store import mongodb_documents as documents
-from services.indexer.store.mongodb_documents import INDEX, Document
+from services.indexer.store.mongodb_connection import MongoConnection, translated
+from services.indexer.store.mongodb_documents import INDEX
 from services.indexer.store.mongodb_follow import Follower
 from services.indexer.store.mongodb_images import ImageFiles
+from services.indexer.store.mongodb_writes import Writes
 from services.indexer.streams import (
     StreamState,
     admitted,
@@ -51,54 +38,27 @@ from services.indexer.streams import (
     stream_not_found,
 )
 
-_log = logging.getLogger(__name__)
-
 T = TypeVar("T")
-
-_DEFAULT_DATABASE: Final = "lookalike"
-_SELECT_MS: Final = 3000
-_RETRY_S: Final = 1.0
 
 
 class MongoStore:
     """Implements domain.Store.
 
     Args:
-      uri: as MongoDB's drivers take it; its path may name the database, `lookalike` by default.
-
-    Raises:
-      FailedPrecondition: STORE_UNSUITABLE, the URI is none.
+      uri: see MongoConnection.
     """
 
     kind = "mongodb"
 
     def __init__(self, uri: str) -> None:
-        try:
-            self._client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri,
-                appname="lookalike-indexer",
-                serverSelectionTimeoutMS=_SELECT_MS,
-                connectTimeoutMS=_SELECT_MS,
-                tz_aware=True,
-            )
-            self._database: AsyncDatabase[Document] = self._client.get_default_database(
-                _DEFAULT_DATABASE,
-                read_concern=ReadConcern("majority"),
-                write_concern=WriteConcern(w="majority", j=True),
-            )
-        except (InvalidURI, ConfigurationError) as error:
-            raise FailedPrecondition(
-                f"The MongoDB URI cannot be used: {error}.", reason="STORE_UNSUITABLE"
-            ) from error
-        self._uri = uri
+        self._connection = MongoConnection(uri)
+        self._database = self._connection.database
         self._images = ImageFiles(self._database)
-        # Writers of one process take turns, instead of conflicting and trying again.
-        self._writing = asyncio.Lock()
         self._follower: Follower | None = None
 
     async def start(self, mirror: Mirror) -> None:
-        await self._wait_for_replica_set()
-        async with _translated():
+        await self._connection.wait_for_replica_set()
+        async with translated():
             await self._database.image_vectors.create_index(
                 [("images.sha256", 1), ("pipeline_version", 1)], name="by_content"
             )
@@ -111,44 +71,13 @@ class MongoStore:
             await self._database.state.update_one(
                 {"_id": INDEX}, {"$setOnInsert": documents.state_document(0, None)}, upsert=True
             )
-            self._follower = Follower(self._client, self._database, mirror)
+            self._follower = Follower(self._connection.client, self._database, mirror)
             await self._follower.start()
-
-    async def _wait_for_replica_set(self) -> None:
-        """Until a primary is there: the database may start at the same time as this process."""
-        while True:
-            try:
-                hello = await self._client.admin.command("hello")
-            except ConnectionFailure as error:
-                if await self._is_standalone():
-                    raise _standalone() from error
-                _log.warning("MongoDB does not answer yet", extra={"cause": str(error)[:300]})
-                await asyncio.sleep(_RETRY_S)
-            else:
-                if "setName" not in hello and hello.get("msg") != "isdbgrid":
-                    raise _standalone()
-                return
-
-    async def _is_standalone(self) -> bool:
-        """A URI that names a replica set never selects a standalone, so it is asked directly."""
-        probe: AsyncMongoClient[Document] = AsyncMongoClient(
-            self._uri,
-            replicaSet=None,
-            directConnection=True,
-            serverSelectionTimeoutMS=_SELECT_MS,
-        )
-        try:
-            hello = await probe.admin.command("hello")
-        except PyMongoError:
-            return False
-        finally:
-            await probe.close()
-        return bool(hello.get("isWritablePrimary")) and "setName" not in hello
 
     async def close(self) -> None:
         if self._follower is not None:
             await self._follower.close()
-        await self._client.close()
+        await self._connection.close()
 
     @property
     def loaded(self) -> bool:
@@ -159,21 +88,18 @@ class MongoStore:
         return self._follower is not None and self._follower.following
 
     async def ping(self) -> None:
-        async with _translated():
-            hello = await self._client.admin.command("hello")
-        if not hello.get("isWritablePrimary"):
-            raise Unavailable("MongoDB has no primary.", reason="UPSTREAM_UNAVAILABLE")
+        await self._connection.ping()
 
     # Streams
 
     async def open_stream(self, key: StreamKey) -> OpenedStream:
-        async def run(session: AsyncClientSession) -> StreamState:
-            state = reopened(await self._stream(key.stream_id, session), key)
-            await self._replace_stream(state, session)
+        async def run(writes: Writes) -> StreamState:
+            state = reopened(await writes.stream(key.stream_id), key)
+            await writes.replace_stream(state)
             return state
 
         state = await self._transact(run)
-        async with _translated():
+        async with translated():
             # Outcomes of a run that began anew are of no use to anybody. Outside the transaction:
             # they may be very many, and the new generation does not see them.
             await self._database.outcomes.delete_many(
@@ -182,8 +108,9 @@ class MongoStore:
         return state.opened()
 
     async def list_outcomes(self, stream_id: str, after_sequence: int, limit: int) -> list[Outcome]:
-        async with _translated():
-            state = await self._stream(stream_id, None)
+        async with translated():
+            found = await self._database.streams.find_one({"_id": stream_id})
+            state = documents.stream_of(found)
             if state is None:
                 raise stream_not_found(stream_id)
             cursor = self._database.outcomes.find(
@@ -204,58 +131,34 @@ class MongoStore:
         outcomes: Sequence[tuple[Outcome, Product | None]],
         complete: bool,
     ) -> Committed:
-        async def run(session: AsyncClientSession) -> Committed:
-            state = admitted(await self._stream(stream_id, session), stream_id, epoch)
-            in_run = {"stream_id": stream_id, "generation": state.generation}
+        async def run(writes: Writes) -> Committed:
+            state = admitted(await writes.stream(stream_id), stream_id, epoch)
             sequences = [outcome.sequence for outcome, _ in outcomes]
-            known = self._database.outcomes.find(
-                {**in_run, "sequence": {"$in": sequences}}, {"sequence": 1}, session=session
-            )
-            stored = {found["sequence"] async for found in known}
+            stored = await writes.stored_sequences(state, sequences)
             fresh = [entry for entry in outcomes if entry[0].sequence not in stored]
             fresh.sort(key=lambda entry: entry[0].sequence)
-            version, space = await self._state(session)
-            if fresh:
-                await self._database.outcomes.bulk_write(
-                    [InsertOne(documents.outcome_document(state, found)) for found, _ in fresh],
-                    session=session,
-                )
-            written = [outcome.sequence for outcome, _ in fresh]
-            state = extended(state, written, await self._run_on(state, session), complete)
-            await self._replace_stream(state, session)
-            if products := products_to_write(fresh):
+            version, space = await writes.state()
+            products = products_to_write(fresh)
+            for product in products:
+                space = space_with(space, product)
+            await writes.insert_outcomes(state, [outcome for outcome, _ in fresh])
+            if products:
                 version += 1
-                for product in products:
-                    space = space_with(space, product)
-                await self._write_products(products, version, space, session)
+                await writes.replace_products(products, version)
+            written = [outcome.sequence for outcome, _ in fresh]
+            state = extended(state, written, await writes.run_on(state), complete)
+            await writes.replace_stream(state)
+            if products:
+                await writes.replace_state(version, space)
             return Committed(state.watermark, version)
 
         return await self._transact(run)
 
-    async def _run_on(self, state: StreamState, session: AsyncClientSession) -> list[int]:
-        """The stored sequences that follow the watermark without a gap."""
-        following: list[int] = []
-        async with self._database.outcomes.find(
-            {
-                "stream_id": state.key.stream_id,
-                "generation": state.generation,
-                "sequence": {"$gt": state.watermark},
-            },
-            {"sequence": 1, "_id": 0},
-            sort={"sequence": 1},
-            session=session,
-        ) as cursor:
-            async for found in cursor:
-                if found["sequence"] != state.watermark + len(following) + 1:
-                    break
-                following.append(found["sequence"])
-        return following
-
     # Products
 
     async def upsert(self, products: Sequence[Product]) -> tuple[int, list[Exception | None]]:
-        async def run(session: AsyncClientSession) -> tuple[int, list[Exception | None]]:
-            version, space = await self._state(session)
+        async def run(writes: Writes) -> tuple[int, list[Exception | None]]:
+            version, space = await writes.state()
             problems: list[Exception | None] = []
             fitting: dict[str, Product] = {}
             for product in products:
@@ -267,7 +170,8 @@ class MongoStore:
                     problems.append(problem)
             if fitting:
                 version += 1
-                await self._write_products([*fitting.values()], version, space, session)
+                await writes.replace_products([*fitting.values()], version)
+                await writes.replace_state(version, space)
             return version, problems
 
         return await self._transact(run)
@@ -275,21 +179,12 @@ class MongoStore:
     async def delete(self, product_ids: Sequence[str]) -> Deleted:
         asked = list(dict.fromkeys(product_ids))
 
-        async def run(session: AsyncClientSession) -> Deleted:
-            version, space = await self._state(session)
-            chosen = {"_id": {"$in": asked}}
-            found = self._database.products.find(chosen, {"_id": 1}, session=session)
-            there = {document["_id"] async for document in found}
+        async def run(writes: Writes) -> Deleted:
+            version, space = await writes.state()
+            there = await writes.delete_products(asked)
             if there:
                 version += 1
-                dropped = await self._images_of(asked, session)
-                await self._database.products.delete_many(chosen, session=session)
-                await self._database.image_vectors.delete_many(chosen, session=session)
-                await self._images.release(dropped, documents.now(), session)
-                left = await self._database.products.find_one(
-                    {"own_garment": {"$ne": None}}, {"_id": 1}, session=session
-                )
-                await self._replace_state(version, None if left is None else space, session)
+                await writes.replace_state(version, space if await writes.any_vectors() else None)
             return Deleted(
                 tuple(product_id for product_id in asked if product_id in there),
                 tuple(product_id for product_id in asked if product_id not in there),
@@ -300,7 +195,7 @@ class MongoStore:
 
     async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
         chosen = {"_id": {"$in": list(product_ids)}}
-        async with _translated():
+        async with translated():
             if not vectors:
                 found = self._database.products.find(chosen)
                 return {
@@ -308,7 +203,7 @@ class MongoStore:
                     async for document in found
                 }
             # A snapshot session: both collections as they were at one moment.
-            async with self._client.start_session(snapshot=True) as session:
+            async with self._connection.client.start_session(snapshot=True) as session:
                 pairs = {
                     document["_id"]: document
                     async for document in self._database.products.find(chosen, session=session)
@@ -323,7 +218,7 @@ class MongoStore:
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
     ) -> dict[str, tuple[ImageFailure, ...]]:
         digest_of = dict(keys)
-        async with _translated():
+        async with translated():
             cursor = self._database.products.find(
                 {
                     "_id": {"$in": list(digest_of)},
@@ -343,7 +238,7 @@ class MongoStore:
     ) -> list[ProductImage]:
         wanted = set(sha256s)
         found: dict[str, ProductImage] = {}
-        async with _translated():
+        async with translated():
             cursor = self._database.image_vectors.find(
                 {"images.sha256": {"$in": list(wanted)}, "pipeline_version": pipeline_version}
             )
@@ -357,129 +252,19 @@ class MongoStore:
     # Images
 
     async def put_images(self, blobs: Sequence[Blob]) -> None:
-        async with _translated():
+        async with translated():
             await self._images.put(blobs)
 
     async def get_image(self, sha256: str) -> Blob | None:
-        async with _translated():
+        async with translated():
             return await self._images.get(sha256)
 
     async def sweep_images(self, grace_s: float) -> int:
-        async with _translated():
+        async with translated():
             return await self._images.sweep(grace_s)
 
-    # Inside a transaction
+    async def _transact(self, run: Callable[[Writes], Awaitable[T]]) -> T:
+        async def with_session(session: AsyncClientSession) -> T:
+            return await run(Writes(self._database, self._images, session))
 
-    async def _transact(self, run: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
-        async with _translated(), self._writing, self._client.start_session() as session:
-            return await session.with_transaction(
-                run,
-                read_concern=ReadConcern("snapshot"),
-                write_concern=WriteConcern(w="majority", j=True),
-            )
-
-    async def _write_products(
-        self,
-        products: Sequence[Product],
-        version: int,
-        space: Space | None,
-        session: AsyncClientSession,
-    ) -> None:
-        moment = documents.now()
-        ids = [product.product_id for product in products]
-        created = {
-            document["_id"]: document["create_time"]
-            async for document in self._database.products.find(
-                {"_id": {"$in": ids}}, {"create_time": 1}, session=session
-            )
-        }
-        dropped = await self._images_of(list(created), session)
-        await self._database.products.bulk_write(
-            [
-                ReplaceOne(
-                    {"_id": product.product_id},
-                    documents.product_document(
-                        product, version, created.get(product.product_id, moment), moment
-                    ),
-                    upsert=True,
-                )
-                for product in products
-            ],
-            session=session,
-        )
-        await self._database.image_vectors.bulk_write(
-            [
-                ReplaceOne(
-                    {"_id": product.product_id},
-                    documents.image_vectors_document(product, version),
-                    upsert=True,
-                )
-                for product in products
-            ],
-            session=session,
-        )
-        images = {image.sha256 for product in products for image in product.images}
-        await self._images.claim(images, version, session)
-        await self._images.release(dropped - images, moment, session)
-        await self._replace_state(version, space, session)
-
-    async def _images_of(self, ids: Sequence[str], session: AsyncClientSession) -> set[str]:
-        found = self._database.image_vectors.find(
-            {"_id": {"$in": list(ids)}}, {"images.sha256": 1}, session=session
-        )
-        return {image["sha256"] async for document in found for image in document["images"]}
-
-    async def _stream(
-        self, stream_id: str, session: AsyncClientSession | None
-    ) -> StreamState | None:
-        return documents.stream_of(
-            await self._database.streams.find_one({"_id": stream_id}, session=session)
-        )
-
-    async def _replace_stream(self, state: StreamState, session: AsyncClientSession) -> None:
-        await self._database.streams.replace_one(
-            {"_id": state.key.stream_id},
-            documents.stream_document(state),
-            upsert=True,
-            session=session,
-        )
-
-    async def _state(self, session: AsyncClientSession) -> tuple[int, Space | None]:
-        found = await self._database.state.find_one({"_id": INDEX}, session=session)
-        if found is None:
-            raise Unavailable(
-                "Somebody emptied the database; start this service again.",
-                reason="UPSTREAM_UNAVAILABLE",
-            )
-        return found["version"], documents.space_of(found)
-
-    async def _replace_state(
-        self, version: int, space: Space | None, session: AsyncClientSession
-    ) -> None:
-        await self._database.state.replace_one(
-            {"_id": INDEX}, documents.state_document(version, space), session=session
-        )
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """The driver's errors as ours; what is neither the network's nor the set's doing is a bug."""
-    try:
-        yield
-    except (ConnectionFailure, OperationFailure) as error:
-        passing = isinstance(error, ConnectionFailure) or error.has_error_label(
-            "TransientTransactionError"
-        )
-        if not passing and error.timeout is False:
-            raise
-        raise Unavailable(
-            "MongoDB does not answer.", reason="UPSTREAM_UNAVAILABLE", retry_after_s=1.0
-        ) from error
-
-
-def _standalone() -> FailedPrecondition:
-    return FailedPrecondition(
-        "This MongoDB is a standalone server, without transactions and change streams: start it"
-        " with --replSet rs0 and run rs.initiate() once; a set of one node is enough.",
-        reason="STORE_UNSUITABLE",
-    )
+        return await self._connection.transact(with_session)

@@ -73,7 +73,8 @@ class Follower:
             assert state is not None  # the store makes it before it follows
             before: Timestamp | None = session.operation_time
             # Reads of this session see all up to that moment: nothing falls between.
-            await asyncio.to_thread(self._mirror.reset, space_of(state))
+            expected = await self._database.products.estimated_document_count()
+            await asyncio.to_thread(self._mirror.reset, space_of(state), expected)
             batch: list[IndexedProduct] = []
             without = dict.fromkeys(UNINDEXED_FIELDS, 0)
             async with self._database.products.find(

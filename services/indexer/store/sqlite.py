@@ -6,12 +6,10 @@ the index in memory follows in order; a few others read.
 
 import asyncio
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from servicekit.errors import Unavailable
 from services.indexer.domain import (
@@ -19,7 +17,6 @@ from services.indexer.domain import (
     Change,
     Committed,
     Deleted,
-    Garment,
     ImageFailure,
     IndexedProduct,
     Mirror,
@@ -33,7 +30,9 @@ from services.indexer.domain import (
 )
 from services.indexer.store import codec, sqlite_writes
 from services.indexer.store.folder import BlobFolder
-from services.indexer.store.sqlite_schema import FolderLock, connect, marks, prepare, transaction
+from services.indexer.store.sqlite_reads import read_products, scan
+from services.indexer.store.sqlite_schema import FolderLock, marks, prepare, transaction
+from services.indexer.store.sqlite_threads import SqliteThreads
 from services.indexer.streams import (
     admitted,
     extended,
@@ -43,9 +42,6 @@ from services.indexer.streams import (
     stream_not_found,
 )
 
-T = TypeVar("T")
-
-_READERS: Final = 4
 _SWEEP_AT_ONCE: Final = 500
 
 
@@ -61,11 +57,7 @@ class SqliteStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._path = folder / "index.sqlite"
-        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
-        self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
-        self._files = ThreadPoolExecutor(2, "blob-files")
-        self._of_thread = threading.local()
-        self._connections: list[sqlite3.Connection] = []
+        self._threads = SqliteThreads(self._path)
         self._lock: FolderLock | None = None
         self._mirror: Mirror | None = None
         self._blobs: BlobFolder | None = None
@@ -76,15 +68,12 @@ class SqliteStore:
         self._blobs = BlobFolder(self._folder / "blobs")
         await asyncio.to_thread(prepare, self._path)
         self._mirror = mirror
-        await self._write(self._load)
+        await self._threads.write(self._load)
         self._following = True
 
     async def close(self) -> None:
         self._following = False
-        for pool in (self._writer, self._readers, self._files):
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
-        for connection in self._connections:
-            connection.close()
+        await self._threads.close()
         if self._lock is not None:
             self._lock.release()
 
@@ -99,7 +88,7 @@ class SqliteStore:
     async def ping(self) -> None:
         if not self._following:
             raise Unavailable("The index is loading.", reason="WARMING_UP", retry_after_s=1.0)
-        await self._read(lambda db: db.execute("SELECT 1 FROM state").fetchone())
+        await self._threads.read(lambda db: db.execute("SELECT 1 FROM state").fetchone())
 
     # Streams
 
@@ -110,7 +99,7 @@ class SqliteStore:
                 sqlite_writes.write_stream(db, state)
             return state.opened()
 
-        return await self._write(run)
+        return await self._threads.write(run)
 
     async def list_outcomes(self, stream_id: str, after_sequence: int, limit: int) -> list[Outcome]:
         def run(db: sqlite3.Connection) -> list[Outcome]:
@@ -135,7 +124,7 @@ class SqliteStore:
                 for sequence, product_id, number, status, failures in rows
             ]
 
-        return await self._read(run)
+        return await self._threads.read(run)
 
     async def commit(
         self,
@@ -173,7 +162,7 @@ class SqliteStore:
                 self._tell(version, space, products, ())
             return Committed(state.watermark, version)
 
-        return await self._write(run)
+        return await self._threads.write(run)
 
     # Products
 
@@ -198,7 +187,7 @@ class SqliteStore:
                 self._tell(version, space, [*fitting.values()], ())
             return version, problems
 
-        return await self._write(run)
+        return await self._threads.write(run)
 
     async def delete(self, product_ids: Sequence[str]) -> Deleted:
         asked = list(dict.fromkeys(product_ids))
@@ -225,10 +214,10 @@ class SqliteStore:
                 version,
             )
 
-        return await self._write(run)
+        return await self._threads.write(run)
 
     async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
-        return await self._read(lambda db: _read_products(db, product_ids, vectors))
+        return await self._threads.read(lambda db: read_products(db, product_ids, vectors))
 
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
@@ -248,7 +237,7 @@ class SqliteStore:
                 if digest == digest_of[product_id]
             }
 
-        return await self._read(run)
+        return await self._threads.read(run)
 
     async def known_images(
         self, sha256s: Sequence[str], pipeline_version: str
@@ -268,7 +257,7 @@ class SqliteStore:
                     found[sha256] = codec.image_from_fields(fields, vectors)
             return list(found.values())
 
-        return await self._read(run)
+        return await self._threads.read(run)
 
     # Images
 
@@ -283,8 +272,8 @@ class SqliteStore:
                 )
 
         # In this order: once touched, a sweep leaves the file alone, whether it is there or not.
-        await self._write(touch)
-        await self._run(self._files, self._blob_folder().write, list(blobs))
+        await self._threads.write(touch)
+        await self._threads.run_on_files(lambda: self._blob_folder().write(list(blobs)))
 
     async def get_image(self, sha256: str) -> Blob | None:
         def run(db: sqlite3.Connection) -> Blob | None:
@@ -294,12 +283,14 @@ class SqliteStore:
             data = None if row is None else self._blob_folder().read(sha256)
             return None if data is None else Blob(sha256, data, row[0])
 
-        return await self._read(run)
+        return await self._threads.read(run)
 
     async def sweep_images(self, grace_s: float) -> int:
         before_us = _now_us() - round(grace_s * 1e6)
         # Found beside the writer, because it is slow; settled by the writer, because it must hold.
-        likely = await self._read(lambda db: sqlite_writes.sweepable(db, before_us, _SWEEP_AT_ONCE))
+        likely = await self._threads.read(
+            lambda db: sqlite_writes.sweepable(db, before_us, _SWEEP_AT_ONCE)
+        )
         if not likely:
             return 0
 
@@ -312,7 +303,7 @@ class SqliteStore:
                 db.execute(f"DELETE FROM blobs WHERE sha256 IN ({marks(len(gone))})", gone)
             return len(gone)
 
-        return await self._write(run)
+        return await self._threads.write(run)
 
     # Threads
 
@@ -320,8 +311,9 @@ class SqliteStore:
         assert self._mirror is not None
         with transaction(db, "DEFERRED"):
             version = sqlite_writes.read_version(db)
-            self._mirror.reset(sqlite_writes.read_space(db))
-            self._mirror.load(_scan(db))
+            [count] = db.execute("SELECT COUNT(*) FROM products").fetchone()
+            self._mirror.reset(sqlite_writes.read_space(db), count)
+            self._mirror.load(scan(db))
             self._mirror.complete(version)
 
     def _tell(
@@ -349,79 +341,6 @@ class SqliteStore:
     def _blob_folder(self) -> BlobFolder:
         assert self._blobs is not None
         return self._blobs
-
-    async def _write(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run(self._writer, lambda: run(self._connection()))
-
-    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        return await self._run(self._readers, lambda: run(self._connection()))
-
-    async def _run(self, pool: ThreadPoolExecutor, run: Callable[..., T], *args: object) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, run, *args)
-        except (sqlite3.OperationalError, OSError) as error:
-            raise Unavailable(
-                f"The data folder does not answer: {error}.",
-                reason="UPSTREAM_UNAVAILABLE",
-                retry_after_s=1.0,
-            ) from error
-
-    def _connection(self) -> sqlite3.Connection:
-        found: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
-        if found is None:
-            found = self._of_thread.connection = connect(self._path)
-            self._connections.append(found)
-        return found
-
-
-def _scan(db: sqlite3.Connection) -> Iterator[IndexedProduct]:
-    rows = db.execute(
-        "SELECT product_id, version, name, attributes, own_garment, image_count, vectors"
-        " FROM products"
-    )
-    for product_id, version, name, attributes, own, image_count, vectors in rows:
-        pooled = codec.pooled_from_store(own, codec.unpack_vectors(vectors))
-        found = codec.load_attributes(attributes)
-        yield IndexedProduct(product_id, name, found, pooled, image_count, version)
-
-
-def _read_products(
-    db: sqlite3.Connection, product_ids: Sequence[str], vectors: bool
-) -> dict[str, Product]:
-    chosen = f"product_id IN ({marks(len(product_ids))})"
-    of_images: dict[str, dict[int, bytes]] = {}
-    with transaction(db, "DEFERRED"):
-        rows = db.execute(f"SELECT * FROM products WHERE {chosen}", product_ids).fetchall()
-        if vectors:
-            for product_id, position, data in db.execute(
-                f"SELECT product_id, position, vectors FROM images WHERE {chosen}", product_ids
-            ):
-                of_images.setdefault(product_id, {})[position] = data
-    products = {}
-    for row in rows:
-        (product_id, version, name, attributes, images, failures, digest, pipeline) = row[:8]
-        (_, own, _, created, updated, pooled) = row[8:]
-        packed = of_images.get(product_id, {})
-        products[product_id] = Product(
-            product_id=product_id,
-            name=name,
-            attributes=codec.load_attributes(attributes),
-            images=tuple(
-                codec.image_from_fields(
-                    fields, codec.unpack_vectors(packed[position]) if vectors else None
-                )
-                for position, fields in enumerate(codec.load(images))
-            ),
-            failures=codec.failures_from_fields(codec.load(failures)),
-            content_digest=digest,
-            pipeline_version=pipeline,
-            own_garment=None if own is None else Garment(own),
-            vectors=codec.pooled_from_store(own, codec.unpack_vectors(pooled)) if vectors else {},
-            create_time_us=created,
-            update_time_us=updated,
-            version=version,
-        )
-    return products
 
 
 def _now_us() -> int:
