@@ -46,6 +46,14 @@ def test_transparency_is_kept() -> None:
     assert opened(small).mode == "RGBA"
 
 
+def test_sixteen_bits_are_scaled_and_not_cut_off() -> None:
+    grey = Image.new("I;16", (200, 100), 0x4040)
+    out = io.BytesIO()
+    grey.save(out, "TIFF")
+    small = reduce_image(StoredImage(out.getvalue(), "image/tiff"), 20)
+    assert opened(small).convert("L").getpixel((10, 5)) == 0x40
+
+
 def test_a_small_photograph_is_left_alone() -> None:
     image = stored((64, 64))
     assert reduce_image(image, 64) is image
