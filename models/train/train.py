@@ -23,7 +23,9 @@ from torch.nn import functional
 
 from models.safetensors_file import write_safetensors
 from models.train.captions import (
+    FALSE,
     PERHAPS,
+    SPOKEN_COLOURS,
     TRUE,
     Caption,
     PhotoFacts,
@@ -33,6 +35,7 @@ from models.train.captions import (
 )
 from models.train.features import FeatureTable, feature_table
 from models.train.heads import Head, LookConfig, look_arrays
+from models.train.offtopic import off_topic_texts
 from models.train.texts import text_features
 from models.train.views import VIEWS
 
@@ -61,6 +64,9 @@ class Config:
     recoloured_counts: bool
     average_decay: float
     captions_per_photo: int
+    off_topic_texts: int
+    off_topic_per_batch: int
+    off_topic_weight: float
     chunks: int
     look: LookConfig
 
@@ -73,10 +79,14 @@ def load_config() -> Config:
 
 @dataclass(frozen=True, slots=True)
 class CaptionPool:
-    """captions[number][view] lists (caption, row of features) true of that view."""
+    """captions[number][view] lists (caption, row of features) true of that view.
+
+    off_topic: frozen vectors of texts that are true of nothing.
+    """
 
     captions: list[list[list[tuple[Caption, int]]]]
     features: Tensor
+    off_topic: Tensor
 
 
 def make_captions(
@@ -95,7 +105,9 @@ def make_captions(
             ]
             per_photo.append([(c, rows.setdefault(c.text, len(rows))) for c in drawn])
         pool.append(per_photo)
-    return CaptionPool(pool, torch.from_numpy(text_features(list(rows), threads)))
+    others = off_topic_texts(SPOKEN_COLOURS, config.off_topic_texts, rng)
+    features = torch.from_numpy(text_features([*rows, *others], threads))
+    return CaptionPool(pool, features[: len(rows)], features[len(rows) :])
 
 
 def contrastive(logits: Tensor, truth: npt.NDArray[np.int8]) -> Tensor:
@@ -166,7 +178,7 @@ def train(
     )
     history = []
     for epoch in range(config.epochs):
-        order, sums = rng.permutation(len(table.photos)), np.zeros(2)
+        order, sums = rng.permutation(len(table.photos)), np.zeros(3)
         for start in range(0, batches * config.photos_per_batch, config.photos_per_batch):
             chosen = order[start : start + config.photos_per_batch]
             pairs = np.stack([rng.permutation(_SAME_COLOUR)[:2] for _ in chosen])
@@ -176,26 +188,33 @@ def train(
             images = torch.from_numpy(table.features[numbers, views].astype(np.float32))
             drawn = [pool.captions[n][v] for n, v in zip(numbers, views, strict=True)]
             picked = [options[rng.integers(len(options))] for options in drawn]
-            texts = pool.features[[row for _, row in picked]]
+            foreign = rng.integers(len(pool.off_topic), size=config.off_topic_per_batch)
+            texts = torch.cat([pool.features[[row for _, row in picked]], pool.off_topic[foreign]])
             texts = texts + config.text_noise * torch.randn(texts.shape)
             truth = relation([c for c, _ in picked], numbers, facts, colours[views, numbers])
+            nowhere = np.full((len(foreign), len(numbers)), FALSE, np.int8)
             image_vectors, text_vectors = image_head(images), text_head(texts)
-            words = contrastive(text_vectors @ image_vectors.T * scale.exp(), truth)
+            cosines = text_vectors @ image_vectors.T
+            words = contrastive(cosines * scale.exp(), np.concatenate([truth, nowhere]))
+            # Being no photograph's best caption is not enough: far from all of them.
+            apart = cosines[len(picked) :].clamp(min=0).square().mean()
             pictures = view_loss(
                 image_vectors, numbers, config.image_temperature, config.recoloured_counts
             )
             optimiser.zero_grad()
-            (words + config.image_loss_weight * pictures).backward()
+            loss = words + config.image_loss_weight * pictures + config.off_topic_weight * apart
+            loss.backward()
             optimiser.step()
             schedule.step()
             average.update_parameters(torch.nn.ModuleList([image_head, text_head]))
             with torch.no_grad():
                 scale.clamp_(max=4.0)
-            sums += (words.item(), pictures.item())
+            sums += (words.item(), pictures.item(), apart.item())
         line = {
             "epoch": epoch + 1,
             "word_loss": round(float(sums[0]) / batches, 4),
             "view_loss": round(float(sums[1]) / batches, 4),
+            "off_topic_loss": round(float(sums[2]) / batches, 5),
             "scale": round(float(scale.detach().exp()), 2),
         }
         history.append(line)

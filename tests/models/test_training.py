@@ -153,7 +153,7 @@ def test_the_same_view_of_other_colours_can_be_left_out() -> None:
     ]
     vectors = {
         "r1": axis(1, 0, 0.2, 0),
-        "r2": axis(0.2, 1, 0.2, 0),
+        "r2": axis(0, 1, 0.2, 0),
         "b1": axis(1, 0, 0, 0.2),
         "b2": axis(0, 1, 0, 0.2),
     }
