@@ -235,8 +235,9 @@ async def test_a_lost_history_means_a_new_scan(mongodb_uri: str) -> None:
     await tested.search(near(unit(1)))
     # Edited by hand, past every transaction of ours: the stream says so, and is no longer enough.
     database = tested.indexer.store._database  # type: ignore[attr-defined]
-    await database.products.delete_one({"_id": "a"})
-    await database.products.update_one({"_id": "b"}, {"$set": {"name": "edited"}})
+    for collection in (database.products, database.index_entries):
+        await collection.delete_one({"_id": "a"})
+        await collection.update_one({"_id": "b"}, {"$set": {"name": "edited"}})
     for _ in range(100):
         try:
             response = await tested.search(near(unit(1)))

@@ -59,7 +59,7 @@ class MongoStore:
     async def start(self, mirror: Mirror) -> None:
         await self._connection.wait_for_replica_set()
         async with translated():
-            await self._database.image_vectors.create_index(
+            await self._database.products.create_index(
                 [("images.sha256", 1), ("pipeline_version", 1)], name="by_content"
             )
             await self._database.outcomes.create_index(
@@ -194,25 +194,10 @@ class MongoStore:
         return await self._transact(run)
 
     async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
-        chosen = {"_id": {"$in": list(product_ids)}}
+        without = None if vectors else documents.WITHOUT_VECTORS
         async with translated():
-            if not vectors:
-                found = self._database.products.find(chosen)
-                return {
-                    document["_id"]: documents.product_of(document, None)
-                    async for document in found
-                }
-            # A snapshot session: both collections as they were at one moment.
-            async with self._connection.client.start_session(snapshot=True) as session:
-                pairs = {
-                    document["_id"]: document
-                    async for document in self._database.products.find(chosen, session=session)
-                }
-                of_images = self._database.image_vectors.find(chosen, session=session)
-                return {
-                    images["_id"]: documents.product_of(pairs[images["_id"]], images)
-                    async for images in of_images
-                }
+            found = self._database.products.find({"_id": {"$in": list(product_ids)}}, without)
+            return {document["_id"]: documents.product_of(document) async for document in found}
 
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
@@ -239,7 +224,7 @@ class MongoStore:
         wanted = set(sha256s)
         found: dict[str, ProductImage] = {}
         async with translated():
-            cursor = self._database.image_vectors.find(
+            cursor = self._database.products.find(
                 {"images.sha256": {"$in": list(wanted)}, "pipeline_version": pipeline_version}
             )
             async for document in cursor:

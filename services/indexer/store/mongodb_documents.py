@@ -1,8 +1,9 @@
 """How products lie in MongoDB.
 
-`products` holds what is read for every page and at every start; `image_vectors`, much larger, what
-is read for the results of a search. Attributes are a list of keys and values (MongoDB's attribute
-pattern): their keys are the catalogue's own and may hold dots and dollars.
+`products` is the record, whole; `index_entries` what the index in memory is made from, small enough
+to be read through at every start and sent through the change stream. Attributes are a list of keys
+and values (MongoDB's attribute pattern): their keys are the catalogue's own and may hold dots and
+dollars.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,38 +33,17 @@ Document: TypeAlias = dict[str, Any]
 INDEX: Final = "index"
 """The identifier of the one document in `state`."""
 
-UNINDEXED_FIELDS: Final = ("images", "failures")
-"""What the index in memory does not keep of a product."""
+WITHOUT_VECTORS: Final[Document] = {"vectors": 0, "images.vectors": 0}
+"""The projection of `products` for readers who need no vectors."""
 
 
 def product_document(product: Product, version: int, created: datetime, now: datetime) -> Document:
-    stored = codec.pooled_to_store(product.own_garment, product.vectors)
+    own = product.own_garment
     return {
         "_id": product.product_id,
         "version": version,
         "name": product.name,
-        "attributes": [
-            {"key": key, "value": list(value) if isinstance(value, tuple) else value}
-            for key, value in product.attributes.items()
-        ],
-        "images": [codec.image_fields(image) for image in product.images],
-        "failures": [_failure_document(failure) for failure in product.failures],
-        "content_digest": product.content_digest,
-        "pipeline_version": product.pipeline_version,
-        "retryable": product.retryable,
-        "own_garment": product.own_garment,
-        "image_count": len(product.images),
-        "create_time": created,
-        "update_time": now,
-        "vectors": _vector_documents(stored),
-    }
-
-
-def image_vectors_document(product: Product, version: int) -> Document:
-    return {
-        "_id": product.product_id,
-        "version": version,
-        "pipeline_version": product.pipeline_version,
+        "attributes": _attribute_documents(product),
         "images": [
             {
                 **codec.image_fields(image),
@@ -71,26 +51,33 @@ def image_vectors_document(product: Product, version: int) -> Document:
             }
             for image in product.images
         ],
+        "failures": [_failure_document(failure) for failure in product.failures],
+        "content_digest": product.content_digest,
+        "pipeline_version": product.pipeline_version,
+        "retryable": product.retryable,
+        "own_garment": own,
+        "create_time": created,
+        "update_time": now,
+        "vectors": _vector_documents({} if own is None else {0: product.vectors[Slot.OWN]}),
     }
 
 
-def product_of(document: Document, images: Document | None) -> Product:
-    """A product; with vectors if its document of `image_vectors` is given."""
+def product_of(document: Document) -> Product:
+    """A product; of its pooled vectors, its own, if the document was read with vectors."""
     own = document["own_garment"]
     return Product(
         product_id=document["_id"],
         name=document["name"],
         attributes=_attributes_of(document),
-        images=(
-            tuple(codec.image_from_fields(fields) for fields in document["images"])
-            if images is None
-            else tuple(image_of(fields) for fields in images["images"])
-        ),
+        images=tuple(image_of(fields) for fields in document["images"]),
         failures=failures_of(document["failures"]),
         content_digest=document["content_digest"],
         pipeline_version=document["pipeline_version"],
         own_garment=None if own is None else Garment(own),
-        vectors={} if images is None else _pooled_of(document),
+        vectors={
+            Slot(number): vector
+            for number, vector in _vectors_of(document.get("vectors", ())).items()
+        },
         create_time_us=_microseconds(document["create_time"]),
         update_time_us=_microseconds(document["update_time"]),
         version=document["version"],
@@ -98,18 +85,30 @@ def product_of(document: Document, images: Document | None) -> Product:
 
 
 def image_of(fields: Mapping[str, Any]) -> ProductImage:
-    """An image of a document of `image_vectors`, vectors included."""
-    return codec.image_from_fields(fields, _vectors_of(fields["vectors"]))
+    return codec.image_from_fields(fields, _vectors_of(fields.get("vectors", ())))
 
 
-def indexed_of(document: Document) -> IndexedProduct:
+def entry_document(product: Product, version: int) -> Document:
+    stored = codec.pooled_to_store(product.own_garment, product.vectors)
+    return {
+        "_id": product.product_id,
+        "version": version,
+        "name": product.name,
+        "attributes": _attribute_documents(product),
+        "own_garment": product.own_garment,
+        "image_count": len(product.images),
+        "vectors": _vector_documents(stored),
+    }
+
+
+def indexed_of(entry: Document) -> IndexedProduct:
     return IndexedProduct(
-        document["_id"],
-        document["name"],
-        _attributes_of(document),
-        _pooled_of(document),
-        document["image_count"],
-        document["version"],
+        entry["_id"],
+        entry["name"],
+        _attributes_of(entry),
+        codec.pooled_from_store(entry["own_garment"], _vectors_of(entry["vectors"])),
+        entry["image_count"],
+        entry["version"],
     )
 
 
@@ -215,15 +214,18 @@ def _failure_document(failure: ImageFailure) -> Document:
     }
 
 
+def _attribute_documents(product: Product) -> list[Document]:
+    return [
+        {"key": key, "value": list(value) if isinstance(value, tuple) else value}
+        for key, value in product.attributes.items()
+    ]
+
+
 def _attributes_of(document: Document) -> dict[str, Any]:
     return {
         found["key"]: tuple(found["value"]) if type(found["value"]) is list else found["value"]
         for found in document["attributes"]
     }
-
-
-def _pooled_of(document: Document) -> dict[Slot, Vector]:
-    return codec.pooled_from_store(document["own_garment"], _vectors_of(document["vectors"]))
 
 
 def _vector_documents(vectors: Mapping[int, Vector]) -> list[Document]:

@@ -17,7 +17,6 @@ from pymongo.errors import OperationFailure, PyMongoError
 from services.indexer.domain import Change, IndexedProduct, Mirror
 from services.indexer.store.mongodb_documents import (
     INDEX,
-    UNINDEXED_FIELDS,
     Document,
     indexed_of,
     space_of,
@@ -29,10 +28,7 @@ _SCAN_PRODUCTS: Final = 2000
 _RETRY_S: Final = 0.5
 # The oplog no longer reaches back, the token is unknown to this server, the stream cannot go on.
 _HISTORY_LOST: Final = frozenset({260, 280, 286})
-_PIPELINE: Final[list[Document]] = [
-    {"$match": {"ns.coll": {"$in": ["products", "state"]}}},
-    {"$unset": [f"fullDocument.{name}" for name in UNINDEXED_FIELDS]},
-]
+_PIPELINE: Final[list[Document]] = [{"$match": {"ns.coll": {"$in": ["index_entries", "state"]}}}]
 
 
 class _HistoryLost(Exception):
@@ -73,12 +69,11 @@ class Follower:
             assert state is not None  # the store makes it before it follows
             before: Timestamp | None = session.operation_time
             # Reads of this session see all up to that moment: nothing falls between.
-            expected = await self._database.products.estimated_document_count()
+            expected = await self._database.index_entries.estimated_document_count()
             await asyncio.to_thread(self._mirror.reset, space_of(state), expected)
             batch: list[IndexedProduct] = []
-            without = dict.fromkeys(UNINDEXED_FIELDS, 0)
-            async with self._database.products.find(
-                {}, without, session=session, batch_size=_SCAN_PRODUCTS
+            async with self._database.index_entries.find(
+                {}, session=session, batch_size=_SCAN_PRODUCTS
             ) as cursor:
                 async for document in cursor:
                     batch.append(indexed_of(document))
@@ -140,7 +135,7 @@ class Follower:
                 # Somebody dropped, renamed or hand-edited what the index is made of.
                 raise _HistoryLost
             key = event["documentKey"]["_id"]
-            if event["ns"]["coll"] == "products":
+            if event["ns"]["coll"] == "index_entries":
                 if document is None:
                     upserts.pop(key, None)
                     deleted.append(key)

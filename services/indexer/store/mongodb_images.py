@@ -94,7 +94,7 @@ class ImageFiles:
         dropped = set(sha256s)
         if not dropped:
             return
-        others = self._database.image_vectors.find(
+        others = self._database.products.find(
             {"images.sha256": {"$in": list(dropped)}}, {"images.sha256": 1}, session=session
         )
         async for document in others:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pymongo import InsertOne, ReplaceOne
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
 from servicekit.errors import Unavailable
@@ -90,36 +91,25 @@ class Writes:
     async def replace_products(self, products: Sequence[Product], version: int) -> None:
         moment = documents.now()
         ids = [product.product_id for product in products]
-        created = {
-            document["_id"]: document["create_time"]
-            async for document in self._database.products.find(
-                {"_id": {"$in": ids}}, {"create_time": 1}, session=self._session
-            )
-        }
-        dropped = await self._images_of(list(created))
-        await self._database.products.bulk_write(
-            [
-                ReplaceOne(
-                    {"_id": product.product_id},
-                    documents.product_document(
-                        product, version, created.get(product.product_id, moment), moment
-                    ),
-                    upsert=True,
-                )
-                for product in products
-            ],
-            session=self._session,
+        older = self._database.products.find(
+            {"_id": {"$in": ids}}, {"create_time": 1, "images.sha256": 1}, session=self._session
         )
-        await self._database.image_vectors.bulk_write(
+        created, dropped = {}, set()
+        async for document in older:
+            created[document["_id"]] = document["create_time"]
+            dropped |= {image["sha256"] for image in document["images"]}
+        await self._replace(
+            self._database.products,
             [
-                ReplaceOne(
-                    {"_id": product.product_id},
-                    documents.image_vectors_document(product, version),
-                    upsert=True,
+                documents.product_document(
+                    product, version, created.get(product.product_id, moment), moment
                 )
                 for product in products
             ],
-            session=self._session,
+        )
+        await self._replace(
+            self._database.index_entries,
+            [documents.entry_document(product, version) for product in products],
         )
         images = {image.sha256 for product in products for image in product.images}
         await self._images.claim(images, version, self._session)
@@ -128,26 +118,30 @@ class Writes:
     async def delete_products(self, ids: Sequence[str]) -> set[str]:
         """Returns those that were there."""
         chosen = {"_id": {"$in": list(ids)}}
-        found = self._database.products.find(chosen, {"_id": 1}, session=self._session)
-        there = {document["_id"] async for document in found}
+        found = self._database.products.find(chosen, {"images.sha256": 1}, session=self._session)
+        there, dropped = set(), set()
+        async for document in found:
+            there.add(document["_id"])
+            dropped |= {image["sha256"] for image in document["images"]}
         if there:
-            dropped = await self._images_of(list(there))
             await self._database.products.delete_many(chosen, session=self._session)
-            await self._database.image_vectors.delete_many(chosen, session=self._session)
+            await self._database.index_entries.delete_many(chosen, session=self._session)
             await self._images.release(dropped, documents.now(), self._session)
         return there
 
     async def any_vectors(self) -> bool:
-        found = await self._database.products.find_one(
+        found = await self._database.index_entries.find_one(
             {"own_garment": {"$ne": None}}, {"_id": 1}, session=self._session
         )
         return found is not None
 
-    async def _images_of(self, ids: Sequence[str]) -> set[str]:
-        found = self._database.image_vectors.find(
-            {"_id": {"$in": list(ids)}}, {"images.sha256": 1}, session=self._session
+    async def _replace(
+        self, collection: AsyncCollection[Document], found: Sequence[Document]
+    ) -> None:
+        await collection.bulk_write(
+            [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in found],
+            session=self._session,
         )
-        return {image["sha256"] async for document in found for image in document["images"]}
 
 
 def _run_of(state: StreamState) -> Document:
