@@ -33,8 +33,8 @@ class EmbedderConfig(ServerConfig):
     preparation_threads: Annotated[int, Range(1, 256)] = 2
     """Threads that decode and resize images and tokenise long texts."""
 
-    image_max_batch: Annotated[int, Range(1, 1024)] = 8
-    """Most images in one run of the image tower."""
+    image_max_batch: Annotated[int, Range(1, 1024)] = 4
+    """Most images in one run of the image tower; a query waits for at most one run of ingest's."""
 
     image_max_delay_s: Annotated[float, Range(0, 10)] = 0.0
     """Longest that a free image tower waits for its batch to fill; 0 takes what waits."""

@@ -14,13 +14,15 @@ The rule, exactly; a changed rule is a changed `embedding_version`:
 Normalisation, (value - 127) / 128, is the network's first node.
 """
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
 
 SIDE_PX = 260
 KEY_TOLERANCE = 8
 MIN_GARMENT_SHARE = 0.005
+_NEIGHBOURS = np.ones((3, 3), np.uint8)
 DESCRIPTION = (
     "key out the background colour (tolerance 8, eroded 1 px) to white, cut to the garment's box, "
     "letterbox to 260 x 260 (antialiased bilinear), RGB (v - 127) / 128 and alpha"
@@ -45,7 +47,8 @@ def prepare_image(pixels_hwc: Pixels, background: Rgb | None = None) -> Pixels:
         picture = Image.fromarray(np.ascontiguousarray(pixels_hwc))
         mask = Image.new("L", picture.size, 255)
     else:
-        white = np.where(alpha[:, :, None] > 0, pixels_hwc, np.uint8(255))
+        # Alpha is 0 or 255: its opposite turns the background white and leaves the garment alone.
+        white = cv2.bitwise_or(pixels_hwc, cv2.merge([cv2.bitwise_not(alpha)] * 3))
         mask = Image.fromarray(alpha)
         box = mask.getbbox()
         picture, mask = Image.fromarray(white).crop(box), mask.crop(box)
@@ -53,14 +56,13 @@ def prepare_image(pixels_hwc: Pixels, background: Rgb | None = None) -> Pixels:
 
 
 def _garment_alpha(pixels_hwc: Pixels, background: Rgb) -> Pixels | None:
-    low = np.clip(np.array(background) - KEY_TOLERANCE, 0, 255)
-    high = np.clip(np.array(background) + KEY_TOLERANCE, 0, 255)
-    behind = ((pixels_hwc >= low) & (pixels_hwc <= high)).all(axis=2)
+    low = tuple(max(channel - KEY_TOLERANCE, 0) for channel in background)
+    high = tuple(min(channel + KEY_TOLERANCE, 255) for channel in background)
+    behind = cv2.inRange(pixels_hwc, low, high)
     if not behind.any():
         return None
-    whole = np.where(behind, np.uint8(0), np.uint8(255))
-    eroded = np.asarray(Image.fromarray(whole).filter(ImageFilter.MinFilter(3)))
-    if (eroded > 0).mean() < MIN_GARMENT_SHARE:
+    eroded = np.asarray(cv2.erode(cv2.bitwise_not(behind), _NEIGHBOURS), np.uint8)
+    if cv2.countNonZero(eroded) < MIN_GARMENT_SHARE * eroded.size:
         return None
     return eroded
 
