@@ -195,6 +195,7 @@ async def test_a_segmenter_that_stays_away_makes_failures_that_are_taken_up_agai
         results = await ingest(stack, mixed, stream_id="second", run_id="one")
         assert results[1].state == STORED  # one photograph was known
         assert failures(results[1])[0][3]
+        await becomes(stack, IngestService=NOT_SERVING)
         segmenter.start()
         await becomes(stack, IngestService=SERVING)
         results = await ingest(stack, sent, run_id="two")
@@ -219,6 +220,7 @@ async def test_an_indexer_that_stays_away_ends_the_stream_which_then_goes_on(
         indexer.kill()
         await first.send(2, product("p2", PHOTOS[1]))
         assert await first.end() == (grpc.StatusCode.UNAVAILABLE, "UPSTREAM_UNAVAILABLE")
+        await becomes(stack, IngestService=NOT_SERVING)
         indexer.start()
         await becomes(stack, IngestService=SERVING)
         second = Connection(stack)
