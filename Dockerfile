@@ -25,7 +25,7 @@ RUN python -m venv /opt/venv \
 FROM python:${PYTHON} AS runtime
 RUN groupadd --system --gid 10001 lookalike \
  && useradd --system --uid 10001 --gid lookalike --home-dir /nonexistent lookalike \
- && install -d -o lookalike -g lookalike /data /config
+ && install -d -o lookalike -g lookalike /config
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/lookalike/models /opt/lookalike/models
 COPY deploy /app/deploy
