@@ -144,8 +144,7 @@ class Searcher:
                 garment=search.garment,
                 conditions=search.conditions,
                 equal_attributes=search.features.conditions(),
-                # One more than the page, to know whether another follows.
-                top_k=page_size + 1,
+                top_k=page_size,
                 offset=page.offset,
                 excluded_product_ids=(),
                 embedding_version=model.version if ranked_by_vector else "",
@@ -155,11 +154,11 @@ class Searcher:
         )
         ranked = _judge(hits, _weak_below(search.parts, model))
         next_token = ""
-        if len(ranked) > page_size and page.offset + page_size <= _MAX_OFFSET:
-            following = RankedPage(search.digest, page.offset + page_size, model.version)
-            next_token = write_token(following)
+        end = page.offset + page_size
+        if end < hits.candidate_count and end <= _MAX_OFFSET:
+            next_token = write_token(RankedPage(search.digest, end, model.version))
         return SearchPage(
-            ranked=ranked[:page_size],
+            ranked=ranked,
             listed=(),
             next_page_token=next_token,
             candidate_count=hits.candidate_count,

@@ -228,7 +228,7 @@ async def pages(
     token = ""
     while True:
         page = await search(stack, *parts, page_size=page_size, page_token=token, **fields)
-        assert len(page.results) <= page_size
+        assert 1 <= len(page.results) <= page_size
         found += ids(page)
         token = page.next_page_token
         if not token:
@@ -239,6 +239,12 @@ async def pages(
 async def test_pages_make_up_the_whole(catalogue: Stack, page_size: int) -> None:
     whole = await search(catalogue, text("blue"), page_size=1_000)
     assert await pages(catalogue, text("blue"), page_size=page_size) == ids(whole)
+    parts = (text("blue"), like("red-dress"))
+    rest = await search(catalogue, *parts, page_size=1_000)
+    assert len(rest.results) == len(EVERY_ID) - 1
+    assert await pages(catalogue, *parts, page_size=page_size) == ids(rest)
+    filtered = where(colour="red")
+    assert len(await pages(catalogue, *parts, page_size=page_size, filter=filtered)) == 3
 
 
 async def test_without_a_part_that_ranks_the_catalogue_is_listed(catalogue: Stack) -> None:
