@@ -21,7 +21,8 @@ from services.indexer.catalogue import Catalogue
 from services.indexer.config import PREFIX, SQLITE, IndexerConfig
 from services.indexer.domain import Store
 from services.indexer.metrics import IndexerMetrics
-from services.indexer.projection import Found, Projection, SearchQuery
+from services.indexer.projection import Projection
+from services.indexer.queries import Found, SearchQuery
 from services.indexer.servicer import FULL_SERVICE_NAME, IndexerServicer
 from services.indexer.store.mongodb import MongoStore
 from services.indexer.store.sqlite import SqliteStore

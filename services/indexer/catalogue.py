@@ -24,7 +24,8 @@ from services.indexer.domain import (
 from services.indexer.facets import Facets
 from services.indexer.filters import Filter
 from services.indexer.pooling import own_garment, pool
-from services.indexer.projection import Found, Page, Projection, SearchQuery
+from services.indexer.projection import Projection
+from services.indexer.queries import Found, Page, SearchQuery
 from services.indexer.streams import check_space
 from services.indexer.versions import VersionGate
 
@@ -160,8 +161,8 @@ class Catalogue:
         await self._ready(min_index_version, deadline)
         return await asyncio.to_thread(self._projection.facets, fields, conditions, max_values)
 
-    def info(self) -> IndexInfo:
-        tally = self._projection.tally()
+    async def info(self) -> IndexInfo:
+        tally = await asyncio.to_thread(self._projection.tally)
         space = self._projection.space
         return IndexInfo(tally, space, self._projection.version, self.store.kind)
 
@@ -173,7 +174,8 @@ class Catalogue:
         """
         await self._ready(request.min_index_version, deadline)
         slot = Slot.OWN if request.garment is None else Slot(request.garment)
-        vector = self._query_vector(request, slot)
+        # Off the loop, because stored vectors are read behind the index's lock.
+        vector = await asyncio.to_thread(self._query_vector, request, slot)
         if vector is None:
             return SearchAnswer((), 0, self._projection.version)
         liked = {

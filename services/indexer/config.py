@@ -21,7 +21,8 @@ class IndexerConfig(ServerConfig):
     """Port of Prometheus' /metrics; 0 takes any free one and logs it."""
 
     store: str = field(default=SQLITE, repr=False)
-    """Where all is kept: `sqlite`, or a replica set's `mongodb://` URI, which may name a database."""
+    """Where all is kept: `sqlite`, or a replica set's `mongodb://` URI, which may name a
+    database."""
 
     data_dir: Path = Path("data")
     """Folder of the embedded store; it belongs to one process. MongoDB keeps everything itself."""

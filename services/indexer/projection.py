@@ -8,7 +8,6 @@ import bisect
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
@@ -19,52 +18,9 @@ from services.indexer.domain import Change, IndexedProduct, Slot, Space, Tally, 
 from services.indexer.facets import AttributeIndex, Facets
 from services.indexer.filters import Filter
 from services.indexer.matrix import Candidates, Matrix, Query
+from services.indexer.queries import Found, Hit, Page, SearchQuery
 
 _LOAD_PRODUCTS = 2048
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchQuery:
-    """What to find.
-
-    Attributes:
-      vector: (dimension,), of length 1.
-      skip: so many of the best are left out first.
-    """
-
-    vector: Vector
-    slot: Slot
-    conditions: Filter
-    excluded_ids: frozenset[str]
-    top_k: int
-    skip: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A product found, with its cosine, and the version of it that was compared."""
-
-    product_id: str
-    score: float
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The best first, equal scores by identifier, and how many took part."""
-
-    hits: tuple[Hit, ...]
-    candidate_count: int
-    index_version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Identifiers in order, and how many products pass on all pages."""
-
-    product_ids: tuple[str, ...]
-    more: bool
-    total: int
 
 
 class Projection:
@@ -292,7 +248,11 @@ class Projection:
 
     def _search_slot(self, slot: Slot, queries: Sequence[SearchQuery]) -> list[Found]:
         matrix = self._matrices.get(slot)
-        if matrix is None or not len(matrix):
+        # A query may have been made in a space that has been left since.
+        ours = self._space is not None and all(
+            len(query.vector) == self._space.dimension for query in queries
+        )
+        if matrix is None or not len(matrix) or not ours:
             return [Found((), 0, self._version) for _ in queries]
         masks: dict[tuple[Filter, frozenset[str]], NDArray[np.int64] | None] = {}
         asked = []

@@ -209,7 +209,7 @@ class IndexerServicer(indexer_pb2_grpc.IndexerServiceServicer):
     async def GetIndexInfo(
         self, request: indexer_pb2.GetIndexInfoRequest, context: Any
     ) -> indexer_pb2.GetIndexInfoResponse:
-        info = self._catalogue.info()
+        info = await self._catalogue.info()
         return indexer_pb2.GetIndexInfoResponse(
             product_count=info.tally.product_count,
             image_count=info.tally.image_count,

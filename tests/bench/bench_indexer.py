@@ -24,7 +24,8 @@ from services.indexer.domain import (
     Vector,
 )
 from services.indexer.filters import AnyOf, Condition, value_key
-from services.indexer.projection import Found, Projection, SearchQuery
+from services.indexer.projection import Projection
+from services.indexer.queries import Found, SearchQuery
 from services.indexer.store.sqlite import SqliteStore
 from tests.bench.row import Row
 

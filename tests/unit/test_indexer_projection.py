@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from services.indexer.domain import Change, IndexedProduct, Slot, Space
 from services.indexer.filters import AnyOf, Condition, Exists, InRange, NoneOf, value_key
-from services.indexer.projection import Projection, SearchQuery
+from services.indexer.projection import Projection
+from services.indexer.queries import SearchQuery
 
 SPACE = Space("space", 6)
 COLOURS = ["red", "Red ", "blue", "BLUE", "green"]

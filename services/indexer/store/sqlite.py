@@ -22,15 +22,20 @@ from services.indexer.domain import (
     Mirror,
     OpenedStream,
     Outcome,
-    OutcomeState,
     Product,
     ProductImage,
     Space,
     StreamKey,
 )
-from services.indexer.store import codec, sqlite_writes
+from services.indexer.store import sqlite_writes
 from services.indexer.store.folder import BlobFolder
-from services.indexer.store.sqlite_reads import read_products, scan
+from services.indexer.store.sqlite_reads import (
+    read_images,
+    read_outcomes,
+    read_products,
+    read_unchanged,
+    scan,
+)
 from services.indexer.store.sqlite_schema import FolderLock, marks, prepare, transaction
 from services.indexer.store.sqlite_threads import SqliteThreads
 from services.indexer.streams import (
@@ -39,7 +44,6 @@ from services.indexer.streams import (
     products_to_write,
     reopened,
     space_with,
-    stream_not_found,
 )
 
 _SWEEP_AT_ONCE: Final = 500
@@ -88,7 +92,11 @@ class SqliteStore:
     async def ping(self) -> None:
         if not self._following:
             raise Unavailable("The index is loading.", reason="WARMING_UP", retry_after_s=1.0)
-        await self._threads.read(lambda db: db.execute("SELECT 1 FROM state").fetchone())
+        if not await asyncio.to_thread(self._path.exists):
+            raise Unavailable(f"{self._path} is gone.", reason="UPSTREAM_UNAVAILABLE")
+        if self._threads.last_write_failed:
+            # Whether there is room on the disk again.
+            await self._threads.write(_write_nothing)
 
     # Streams
 
@@ -102,29 +110,9 @@ class SqliteStore:
         return await self._threads.write(run)
 
     async def list_outcomes(self, stream_id: str, after_sequence: int, limit: int) -> list[Outcome]:
-        def run(db: sqlite3.Connection) -> list[Outcome]:
-            with transaction(db, "DEFERRED"):
-                state = sqlite_writes.read_stream(db, stream_id)
-                if state is None:
-                    raise stream_not_found(stream_id)
-                rows = db.execute(
-                    "SELECT sequence, product_id, state, status, failures FROM outcomes"
-                    " WHERE stream_id = ? AND generation = ? AND sequence > ?"
-                    " ORDER BY sequence LIMIT ?",
-                    (stream_id, state.generation, after_sequence, limit),
-                ).fetchall()
-            return [
-                Outcome(
-                    sequence,
-                    product_id,
-                    OutcomeState(number),
-                    status,
-                    codec.failures_from_fields(codec.load(failures)),
-                )
-                for sequence, product_id, number, status, failures in rows
-            ]
-
-        return await self._threads.read(run)
+        return await self._threads.read(
+            lambda db: read_outcomes(db, stream_id, after_sequence, limit)
+        )
 
     async def commit(
         self,
@@ -222,42 +210,12 @@ class SqliteStore:
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
     ) -> dict[str, tuple[ImageFailure, ...]]:
-        digest_of = dict(keys)
-
-        def run(db: sqlite3.Connection) -> dict[str, tuple[ImageFailure, ...]]:
-            rows = db.execute(
-                "SELECT product_id, content_digest, failures FROM products"
-                " WHERE pipeline_version = ? AND NOT retryable"
-                f" AND product_id IN ({marks(len(digest_of))})",
-                (pipeline_version, *digest_of),
-            )
-            return {
-                product_id: codec.failures_from_fields(codec.load(failures))
-                for product_id, digest, failures in rows
-                if digest == digest_of[product_id]
-            }
-
-        return await self._threads.read(run)
+        return await self._threads.read(lambda db: read_unchanged(db, keys, pipeline_version))
 
     async def known_images(
         self, sha256s: Sequence[str], pipeline_version: str
     ) -> list[ProductImage]:
-        def run(db: sqlite3.Connection) -> list[ProductImage]:
-            rows = db.execute(
-                "SELECT images.sha256, position, products.images, images.vectors FROM images"
-                " JOIN products USING (product_id)"
-                f" WHERE images.pipeline_version = ? AND images.sha256 IN ({marks(len(sha256s))})",
-                (pipeline_version, *sha256s),
-            )
-            found: dict[str, ProductImage] = {}
-            for sha256, position, images, data in rows:
-                vectors = codec.unpack_vectors(data)
-                if vectors and sha256 not in found:
-                    fields = codec.load(images)[position]
-                    found[sha256] = codec.image_from_fields(fields, vectors)
-            return list(found.values())
-
-        return await self._threads.read(run)
+        return await self._threads.read(lambda db: read_images(db, sha256s, pipeline_version))
 
     # Images
 
@@ -341,6 +299,12 @@ class SqliteStore:
     def _blob_folder(self) -> BlobFolder:
         assert self._blobs is not None
         return self._blobs
+
+
+def _write_nothing(db: sqlite3.Connection) -> None:
+    with transaction(db):
+        version = sqlite_writes.read_version(db)
+        sqlite_writes.write_state(db, version, sqlite_writes.read_space(db))
 
 
 def _now_us() -> int:

@@ -3,9 +3,19 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from services.indexer.domain import Garment, IndexedProduct, Product
+from services.indexer.domain import (
+    Garment,
+    ImageFailure,
+    IndexedProduct,
+    Outcome,
+    OutcomeState,
+    Product,
+    ProductImage,
+)
 from services.indexer.store import codec
 from services.indexer.store.sqlite_schema import marks, transaction
+from services.indexer.store.sqlite_writes import read_stream
+from services.indexer.streams import stream_not_found
 
 
 def scan(db: sqlite3.Connection) -> Iterator[IndexedProduct]:
@@ -58,3 +68,66 @@ def read_products(
             version=version,
         )
     return products
+
+
+def read_outcomes(
+    db: sqlite3.Connection, stream_id: str, after_sequence: int, limit: int
+) -> list[Outcome]:
+    """Raises: NotFound: STREAM_NOT_FOUND."""
+    with transaction(db, "DEFERRED"):
+        state = read_stream(db, stream_id)
+        if state is None:
+            raise stream_not_found(stream_id)
+        rows = db.execute(
+            "SELECT sequence, product_id, state, status, failures FROM outcomes"
+            " WHERE stream_id = ? AND generation = ? AND sequence > ?"
+            " ORDER BY sequence LIMIT ?",
+            (stream_id, state.generation, after_sequence, limit),
+        ).fetchall()
+    return [
+        Outcome(
+            sequence,
+            product_id,
+            OutcomeState(number),
+            status,
+            codec.failures_from_fields(codec.load(failures)),
+        )
+        for sequence, product_id, number, status, failures in rows
+    ]
+
+
+def read_unchanged(
+    db: sqlite3.Connection, keys: Sequence[tuple[str, str]], pipeline_version: str
+) -> dict[str, tuple[ImageFailure, ...]]:
+    """See domain.Store.unchanged."""
+    digest_of = dict(keys)
+    rows = db.execute(
+        "SELECT product_id, content_digest, failures FROM products"
+        " WHERE pipeline_version = ? AND NOT retryable"
+        f" AND product_id IN ({marks(len(digest_of))})",
+        (pipeline_version, *digest_of),
+    )
+    return {
+        product_id: codec.failures_from_fields(codec.load(failures))
+        for product_id, digest, failures in rows
+        if digest == digest_of[product_id]
+    }
+
+
+def read_images(
+    db: sqlite3.Connection, sha256s: Sequence[str], pipeline_version: str
+) -> list[ProductImage]:
+    """See domain.Store.known_images."""
+    rows = db.execute(
+        "SELECT images.sha256, position, products.images, images.vectors FROM images"
+        " JOIN products USING (product_id)"
+        f" WHERE images.pipeline_version = ? AND images.sha256 IN ({marks(len(sha256s))})",
+        (pipeline_version, *sha256s),
+    )
+    found: dict[str, ProductImage] = {}
+    for sha256, position, images, data in rows:
+        vectors = codec.unpack_vectors(data)
+        if vectors and sha256 not in found:
+            fields = codec.load(images)[position]
+            found[sha256] = codec.image_from_fields(fields, vectors)
+    return list(found.values())

@@ -1,4 +1,4 @@
-"""The threads of the embedded store: one that writes, a few that read, two for files."""
+"""The threads of the embedded store: one that writes, a few that read, some for files."""
 
 import asyncio
 import sqlite3
@@ -14,6 +14,8 @@ from services.indexer.store.sqlite_schema import connect
 T = TypeVar("T")
 
 _READERS: Final = 4
+# They wait for the disk, not for a core.
+_FILES: Final = 8
 
 
 class SqliteThreads:
@@ -26,13 +28,20 @@ class SqliteThreads:
         self._path = path
         self._writer = ThreadPoolExecutor(1, "sqlite-writer")
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
-        self._files = ThreadPoolExecutor(2, "blob-files")
+        self._files = ThreadPoolExecutor(_FILES, "blob-files")
         self._of_thread = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self.last_write_failed = False
 
     async def write(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """In the order of the calls, one at a time."""
-        return await self._run(self._writer, lambda: run(self._connection()))
+        try:
+            result = await self._run(self._writer, lambda: run(self._connection()))
+        except Unavailable:
+            self.last_write_failed = True
+            raise
+        self.last_write_failed = False
+        return result
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         return await self._run(self._readers, lambda: run(self._connection()))
