@@ -1,8 +1,8 @@
 """all-MiniLM-L6-v2 (BERT, 6 layers, 384 wide) as ONNX nodes, from its safetensors file.
 
-Written with ONNX Runtime's fused transformer nodes where they are the faster ones. The linear layers
-are exchangeable: float32, or int8 with activation scales fixed beforehand. Scales measured at run
-time, per batch, would let a text's vector depend on its neighbours; fixed ones do not.
+Written with ONNX Runtime's fused transformer nodes where they are the faster ones. The linear
+layers are exchangeable: float32, or int8 with activation scales fixed beforehand. Scales measured
+at run time, per batch, would let a text's vector depend on its neighbours; fixed ones do not.
 
 Source: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0); smoothing:
 Xiao et al., "SmoothQuant" (2023).
