@@ -109,6 +109,8 @@ def _session(path: Path, options: OnnxOptions) -> ort.InferenceSession:
     available = ort.get_available_providers()
     wanted: list[Any] = []
     if options.provider != "cpu" and _PROVIDERS["cuda"] in available:
+        # CUDA's libraries come as wheels, where no loader looks.
+        ort.preload_dlls()
         wanted.append((_PROVIDERS["cuda"], _CUDA_OPTIONS))
     wanted.append(_PROVIDERS["cpu"])
     session = ort.InferenceSession(path, settings, providers=wanted)

@@ -166,6 +166,8 @@ def _session(path: Path, options: OnnxOptions) -> ort.InferenceSession:
     settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     wanted: list[Any] = []
     if options.provider != "cpu" and CUDA in ort.get_available_providers():
+        # CUDA's libraries come as wheels, where no loader looks.
+        ort.preload_dlls()
         wanted.append((CUDA, _CUDA_OPTIONS))
     wanted.append(CPU)
     session = ort.InferenceSession(path, settings, providers=wanted)
