@@ -144,62 +144,58 @@ class Matrix:
 
     def _search_rows(self, query: Query, rows: Rows) -> Candidates:
         if len(rows) > max(_SMALL, 2 * query.k):
-            q8, scale, error = _rounded(query.vector[None])
-            products = _dots(self._rounded[rows], q8)[:, 0]
-            rows = rows[self._reaching(query, rows, products * (self._scale[rows] * scale), error)]
+            split = _Split.of(query.vector)
+            approximate = _dots(self._rounded[rows], split.high[None])[:, 0] * self._scale[rows]
+            rows = self._narrowed(query, split, rows, approximate * split.high_scale)
         return self._exact(query, rows)
 
     def _scan(self, queries: Sequence[Query]) -> list[Candidates]:
         if not queries:
             return []
-        q8, scales, errors = _rounded(np.stack([query.vector for query in queries]))
+        splits = [_Split.of(query.vector) for query in queries]
+        high = np.stack([split.high for split in splits])
         approximate = np.empty((len(queries), self._size), np.float32)
         # Of one query the whole matrix at once: its products need no transposing.
         step = self._size if len(queries) == 1 else _BLOCK_ROWS
         for start in range(0, self._size, step):
             block = slice(start, min(start + step, self._size))
-            products = _dots(self._rounded[block], q8)
+            products = _dots(self._rounded[block], high)
             np.multiply(products.T, self._scale[block], out=approximate[:, block], casting="unsafe")
-        approximate *= scales[:, None]
         found = []
-        for query, scores, error in zip(queries, approximate, errors[:, None], strict=True):
-            if query.rows is None:
-                rows = self._reaching(query, slice(0, self._size), scores, error)
-            else:
-                rows = query.rows[self._reaching(query, query.rows, scores[query.rows], error)]
-            found.append(self._exact(query, rows))
+        for query, split, scores in zip(queries, splits, approximate, strict=True):
+            scores *= split.high_scale
+            if query.rows is not None:
+                scores = scores[query.rows]
+            found.append(self._exact(query, self._narrowed(query, split, query.rows, scores)))
         return found
 
-    def _reaching(
-        self,
-        query: Query,
-        rows: Rows | slice,
-        approximate: NDArray[np.float32],
-        error: NDArray[np.float32],
+    def _narrowed(
+        self, query: Query, split: "_Split", rows: Rows | None, approximate: Scores
     ) -> Rows:
-        """Positions whose upper bound reaches the k-th best lower bound."""
-        if query.k >= len(approximate):
-            return np.arange(len(approximate))
-        # |x.q - x'.q'| <= |x| |q - q'| + |x - x'| |q'|, x' and q' being the rounded ones.
-        bound = self._error[rows] * (1.0 + float(error[0])) + (float(error[0]) * 1.0001 + _SLACK)
-        threshold = _kth_largest(approximate - bound, query.k)
-        return np.flatnonzero(approximate + bound >= threshold)
+        """The rows that may be among the k best.
+
+        Args:
+          rows: None: all rows.
+          approximate: for each of them, the product of the rounded row and the query's high part.
+        """
+        chosen: Rows | slice = slice(0, self._size) if rows is None else rows
+        reaching = _reaching(approximate, self._error[chosen], split.high_error, query.k)
+        rows = reaching if rows is None else rows[reaching]
+        if len(rows) <= max(_SMALL, 2 * query.k):
+            return rows
+        # The query's low part takes its own rounding out of the bound, for the rows left only.
+        low = _dots(self._rounded[rows], split.low[None])[:, 0] * self._scale[rows]
+        finer = approximate[reaching] + (low * split.low_scale).astype(np.float32)
+        return rows[_reaching(finer, self._error[rows], split.low_error, query.k)]
 
     def _exact(self, query: Query, rows: Rows) -> Candidates:
-        """Scores rows from their float32 values, in float64: equal vectors score equally."""
-        if len(rows) > max(_SMALL, 2 * query.k):
-            # A float32 product narrows many candidates down cheaply: its error is below this.
-            bound = 2 * (self._dimension * 6.0e-8 + _SLACK)
-            if len(rows) * 4 > self._size:
-                coarse = (self._values[: self._size] @ query.vector)[rows]
-            else:
-                coarse = self._values[rows] @ query.vector
-            rows = rows[coarse >= _kth_largest(coarse, query.k) - bound]
-        vector = query.vector.astype(np.float64)
+        """Scores rows from their float32 values."""
         scores = np.empty(len(rows), np.float32)
         for start in range(0, len(rows), _BLOCK_ROWS):
-            block = self._values[rows[start : start + _BLOCK_ROWS]].astype(np.float64)
-            scores[start : start + len(block)] = block @ vector
+            values = self._values[rows[start : start + _BLOCK_ROWS]]
+            # This kernel sums in float64, row by row: equal vectors score equally.
+            products = np.asarray(numkong.dot(values, query.vector[None]))
+            scores[start : start + len(values)] = products.reshape(-1)
         if query.k < len(scores):
             best = scores >= _kth_largest(scores, query.k)
             rows, scores = rows[best], scores[best]
@@ -214,6 +210,51 @@ class Matrix:
             new = np.zeros((capacity, *old.shape[1:]), old.dtype)
             new[: self._size] = old[: self._size]
             setattr(self, name, new)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Split:
+    """A query as two int8 vectors: high * high_scale + low * low_scale is nearly the query.
+
+    Shapes: high and low (d,). The errors bound the length of what is left out: of the query less
+    the high part, and of the query less both.
+    """
+
+    high: NDArray[np.int8]
+    high_scale: np.float32
+    high_error: float
+    low: NDArray[np.int8]
+    low_scale: np.float32
+    low_error: float
+
+    @classmethod
+    def of(cls, vector: Vector) -> "_Split":
+        high, high_scale, high_error = _rounded(vector[None])
+        rest = vector[None] - high * high_scale[:, None]
+        low, low_scale, low_error = _rounded(rest)
+        return cls(
+            high[0],
+            high_scale[0],
+            float(high_error[0]),
+            low[0],
+            low_scale[0],
+            float(low_error[0]),
+        )
+
+
+def _reaching(approximate: Scores, errors: Scores, query_error: float, k: int) -> Rows:
+    """Positions whose upper bound reaches the k-th best lower bound.
+
+    Args:
+      errors: for each row, the length of its rounding error.
+      query_error: the same of the query.
+    """
+    if k >= len(approximate):
+        return np.arange(len(approximate))
+    # |x.q - x'.q'| <= |x| |q - q'| + |x - x'| |q'|, x' and q' being the rounded ones.
+    bound = errors * np.float32(1.0 + query_error) + np.float32(query_error * 1.0001 + _SLACK)
+    threshold = _kth_largest(approximate - bound, k)
+    return np.flatnonzero(approximate + bound >= threshold)
 
 
 def _rounded(
