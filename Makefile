@@ -6,8 +6,10 @@ MAKEFLAGS += --no-print-directory
 # The first Python that is new enough, unless one is named: make PYTHON=python3.12 ...
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-EXTRA := $(if $(GPU),gpu,cpu)
-OTHER_EXTRA_RUNTIME := $(if $(GPU),onnxruntime,onnxruntime-gpu)
+# GPU=1 installs for CUDA and later calls keep to that; GPU=0 goes back.
+EXTRA := $(if $(GPU),$(if $(filter 0,$(GPU)),cpu,gpu),$(if $(wildcard .venv/.ready-gpu),gpu,cpu))
+OTHER_EXTRA := $(if $(filter gpu,$(EXTRA)),cpu,gpu)
+OTHER_RUNTIME := $(if $(filter gpu,$(EXTRA)),onnxruntime,onnxruntime-gpu)
 BIN := .venv/bin
 PIP := -m pip --disable-pip-version-check
 SERVICES := segmenter embedder indexer gateway
@@ -35,7 +37,7 @@ help: ## Print this
 	$(PYTHON) -m venv .venv
 	@mkdir -p gen/lookalike
 	@# The two wheels install one module; whichever came second would win.
-	@! test -e .venv/.ready-$(if $(GPU),cpu,gpu) || $(BIN)/python $(PIP) uninstall --quiet --yes $(OTHER_EXTRA_RUNTIME)
+	@! test -e .venv/.ready-$(OTHER_EXTRA) || $(BIN)/python $(PIP) uninstall --quiet --yes $(OTHER_RUNTIME)
 	$(BIN)/python $(PIP) install --quiet -c constraints.txt -e clients/python -e '.[$(EXTRA),dev]'
 	@rm -f .venv/.ready-*
 	@touch $@
@@ -51,7 +53,7 @@ gen/.ready: $(PROTOS) .venv/.ready-$(EXTRA)
 	@touch $@
 
 .PHONY: setup protos models envoy mongod
-setup: .venv/.ready-$(EXTRA) ## Make .venv with everything pinned (GPU=1: with CUDA)
+setup: .venv/.ready-$(EXTRA) ## Make .venv with everything pinned (GPU=1: for CUDA, GPU=0: back)
 
 protos: gen/.ready ## Generate the Python stubs into gen/
 
