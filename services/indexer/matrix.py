@@ -66,12 +66,12 @@ class Matrix:
     def __init__(self, dimension: int, expected: int = 0) -> None:
         self._dimension = dimension
         self._size = 0
-        # Memory that is asked for as zeros is taken only as far as it is written to.
-        self._values = np.zeros((expected, dimension), np.float32)
-        self._rounded = np.zeros((expected, dimension), np.int8)
-        self._scale = np.zeros(expected, np.float32)
-        self._error = np.zeros(expected, np.float32)
-        self._owner = np.zeros(expected, np.int32)
+        # Memory is taken only as far as it is written to.
+        self._values = np.empty((expected, dimension), np.float32)
+        self._rounded = np.empty((expected, dimension), np.int8)
+        self._scale = np.empty(expected, np.float32)
+        self._error = np.empty(expected, np.float32)
+        self._owner = np.empty(expected, np.int32)
         self._row_of: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -207,7 +207,7 @@ class Matrix:
         capacity = max(size, len(self._values) + len(self._values) // 2, 256)
         for name in ("_values", "_rounded", "_scale", "_error", "_owner"):
             old = getattr(self, name)
-            new = np.zeros((capacity, *old.shape[1:]), old.dtype)
+            new = np.empty((capacity, *old.shape[1:]), old.dtype)
             new[: self._size] = old[: self._size]
             setattr(self, name, new)
 
