@@ -20,6 +20,7 @@ from rich.table import Table
 from tests.bench.row import Row
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+README: Final = ROOT / "README.md"
 RESULTS: Final = ROOT / "bench-results" / "bench.json"
 
 
@@ -62,13 +63,41 @@ def table(rows: Sequence[tuple[str, Row]]) -> Table:
     return drawn
 
 
+def markdown(document: dict[str, Any]) -> str:
+    """The judged figures, for the README."""
+    about = document["machine"]
+    vnni = "with" if about["vnni"] else "without"
+    lines = [f"{about['cpu']}, {about['cores']} cores, {vnni} VNNI, {about['time'][:10]}:", ""]
+    lines += ["| what | measured | wanted | size and load |", "|---|---|---|---|"]
+    for row in document["rows"]:
+        if row["target"] is not None:
+            bound = f"{'≤' if row['at_most'] else '≥'} {row['target']:g}"
+            value = f"{row['value']:.3g} {row['unit']}" + ("" if row["ok"] else " (missed)")
+            lines.append(f"| {row['name']} | {value} | {bound} | {row['load']} |")
+    return "\n".join(lines)
+
+
+def write_readme(document: dict[str, Any]) -> None:
+    """Puts the figures between the README's marks."""
+    begin, end = "<!-- bench:begin -->", "<!-- bench:end -->"
+    text = README.read_text()
+    before, rest = text.split(begin)
+    README.write_text(f"{before}{begin}\n{markdown(document)}\n{end}{rest.split(end)[1]}")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 if every target was reached."""
     names = sorted(path.stem for path in Path(__file__).parent.glob("bench_*.py"))
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes: minutes, less exact")
     parser.add_argument("--only", action="append", choices=names, help="one of the files")
+    parser.add_argument(
+        "--readme", action="store_true", help="only copy the last figures into README.md"
+    )
     options = parser.parse_args(arguments)
+    if options.readme:
+        write_readme(json.loads(RESULTS.read_text()))
+        return 0
     rows: list[tuple[str, Row]] = []
     about = machine()
     broken = []
