@@ -28,6 +28,7 @@ from services.gateway.pipeline import ProductPipeline
 from services.gateway.query import Searcher
 from services.gateway.retry import Patience
 from services.gateway.servicers import ingest, search
+from services.gateway.text_vectors import TextVectors
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.upstreams import embedder, indexer, segmenter
 from services.gateway.upstreams.health import HealthClient
@@ -130,8 +131,9 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             lambda: dict(health.failures),
         )
         thumbnails = Thumbnails(config.thumbnail_cache_bytes)
+        texts = TextVectors(embeds)
         search_needs = search.SearchNeeds(
-            searcher=Searcher(cuts, embeds, index, models, own),
+            searcher=Searcher(cuts, embeds, texts, index, models, own),
             photographs=Photographs(cuts, index, thumbnails),
             index=index,
             overview=SystemOverview(watched, cuts, embeds, index, config.status_timeout_s),
@@ -146,6 +148,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
                 draining,
             )
         finally:
+            await texts.close()
             await known.close()
             thumbnails.close()
 

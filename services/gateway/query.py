@@ -28,6 +28,7 @@ from services.gateway.search_messages import (
     Similar,
     TextPart,
 )
+from services.gateway.text_vectors import TextVectors
 from services.gateway.values import Deadline, EmbedderInfo, Garment
 
 DEFAULT_RESULTS = 5
@@ -51,11 +52,12 @@ class Searcher:
         self,
         segmenter: Segmenter,
         embedder: Embedder,
+        texts: TextVectors,
         index: Index,
         models: ModelCache,
         observer: SearchObserver,
     ) -> None:
-        self._vectors = QueryVectors(segmenter, embedder)
+        self._vectors = QueryVectors(segmenter, embedder, texts)
         self._index = index
         self._models = models
         self._observer = observer

@@ -14,6 +14,7 @@ from services.gateway.search_messages import (
     ProductPart,
     TextPart,
 )
+from services.gateway.text_vectors import TextVectors
 from services.gateway.values import (
     GREEN_SCREEN,
     Deadline,
@@ -38,9 +39,10 @@ class PartVector:
 class QueryVectors:
     """Asks the models for what a question needs."""
 
-    def __init__(self, segmenter: Segmenter, embedder: Embedder) -> None:
+    def __init__(self, segmenter: Segmenter, embedder: Embedder, texts: TextVectors) -> None:
         self._segmenter = segmenter
         self._embedder = embedder
+        self._text_vectors = texts
 
     async def of(
         self, parts: Sequence[Part], model: EmbedderInfo, deadline: Deadline
@@ -81,12 +83,7 @@ class QueryVectors:
         model: EmbedderInfo,
         deadline: Deadline,
     ) -> dict[int, PartVector]:
-        vectors = await self._embedder.embed_texts(
-            list(texts.values()),
-            version=model.version,
-            lane=Lane.ONLINE,
-            timeout_s=deadline.remaining_s(),
-        )
+        vectors = await self._text_vectors.of([*texts.values()], model.version, deadline)
         done = {}
         for (position, text), vector in zip(texts.items(), vectors, strict=True):
             if isinstance(vector, LookalikeError):

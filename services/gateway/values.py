@@ -42,10 +42,15 @@ class Deadline:
         """
         left = self.at - time.monotonic()
         if left <= 0:
-            raise DeadlineExceeded(
-                "The call's deadline passed before its work was done.", reason="DEADLINE_PASSED"
-            )
+            raise deadline_passed()
         return left
+
+
+def deadline_passed() -> DeadlineExceeded:
+    """The error of a call that ran out of time here."""
+    return DeadlineExceeded(
+        "The call's deadline passed before its work was done.", reason="DEADLINE_PASSED"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _CUDA_OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",
 }
 # Texts are padded to a multiple of this: few shapes, little waste.
-_LENGTH_STEP = 8
+_LENGTH_STEP = 4
 # Padded tokens in one run of the network; longer texts run in smaller groups.
 _MAX_TOKENS_PER_RUN = 1024
 
