@@ -427,6 +427,28 @@ async def test_what_is_known_is_told(under_test: IndexerUnderTest) -> None:
     }
 
 
+async def test_a_photograph_that_many_products_share_is_told_once(
+    under_test: IndexerUnderTest,
+) -> None:
+    placeholder = record("placeholder", [{UNION: unit(1)}]).product.images[0]
+    bare = record("bare", [{}], name="no vectors")
+    bare.product.images[0].sha256 = placeholder.sha256
+    sharing = [record(f"p{number:03}", [{UNION: unit(1)}]) for number in range(50)]
+    for one in sharing:
+        one.product.images.add().CopyFrom(placeholder)
+    await under_test.upsert(bare, *sharing)
+    response = await under_test.stub.LookUpKnown(
+        indexer_pb2.LookUpKnownRequest(
+            image_sha256s=[placeholder.sha256, sha("p007 0"), placeholder.sha256],
+            pipeline_version=PIPELINE,
+        )
+    )
+    assert sorted(image.sha256 for image in response.images) == sorted(
+        [placeholder.sha256, sha("p007 0")]
+    )
+    assert placeholder in response.images
+
+
 async def test_sizes_of_requests_are_checked(under_test: IndexerUnderTest) -> None:
     stub = under_test.stub
     for call in (

@@ -20,6 +20,8 @@ from services.indexer.domain import (
 
 # One byte of count, up to 7 of garments; 8 in all, so that the values after it are aligned.
 _HEADER: Final = 8
+NO_VECTORS_BYTES: Final = _HEADER
+"""Length of what `pack_vectors` makes of none."""
 # A lookup takes a third of the time of Slot(number), and a start makes it half a million times.
 _SLOTS: Final = {int(slot): slot for slot in Slot}
 

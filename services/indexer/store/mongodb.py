@@ -221,18 +221,11 @@ class MongoStore:
     async def known_images(
         self, sha256s: Sequence[str], pipeline_version: str
     ) -> list[ProductImage]:
-        wanted = set(sha256s)
-        found: dict[str, ProductImage] = {}
         async with translated():
-            cursor = self._database.products.find(
-                {"images.sha256": {"$in": list(wanted)}, "pipeline_version": pipeline_version}
+            cursor = await self._database.aggregate(
+                documents.known_images_pipeline(sha256s, pipeline_version)
             )
-            async for document in cursor:
-                for fields in document["images"]:
-                    sha256 = fields["sha256"]
-                    if sha256 in wanted and sha256 not in found and fields["vectors"]:
-                        found[sha256] = documents.image_of(fields)
-        return list(found.values())
+            return [documents.image_of(found["image"]) async for found in cursor]
 
     # Images
 

@@ -84,6 +84,38 @@ def product_of(document: Document) -> Product:
     )
 
 
+def known_images_pipeline(sha256s: Iterable[str], pipeline_version: str) -> list[Document]:
+    """An aggregation of the database: `{image}` for each digest that a product has with vectors.
+
+    One look into the index for each digest, and not one query for all: that would read every
+    product that has one of the photographs, and a placeholder is a photograph of thousands.
+    """
+    usable: Document = {
+        "$and": [{"$eq": ["$$this.sha256", "$$sha256"]}, {"$ne": ["$$this.vectors", []]}]
+    }
+    having: list[Document] = [
+        {"$match": {"pipeline_version": pipeline_version}},
+        {"$project": {"image": {"$first": {"$filter": {"input": "$images", "cond": usable}}}}},
+        {"$match": {"image": {"$exists": True}}},
+        {"$limit": 1},
+    ]
+    return [
+        {"$documents": [{"sha256": sha256} for sha256 in dict.fromkeys(sha256s)]},
+        {
+            "$lookup": {
+                "from": "products",
+                "localField": "sha256",
+                "foreignField": "images.sha256",
+                "let": {"sha256": "$sha256"},
+                "pipeline": having,
+                "as": "found",
+            }
+        },
+        {"$unwind": "$found"},
+        {"$project": {"image": "$found.image"}},
+    ]
+
+
 def image_of(fields: Mapping[str, Any]) -> ProductImage:
     return codec.image_from_fields(fields, _vectors_of(fields.get("vectors", ())))
 

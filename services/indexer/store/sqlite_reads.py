@@ -118,16 +118,18 @@ def read_images(
     db: sqlite3.Connection, sha256s: Sequence[str], pipeline_version: str
 ) -> list[ProductImage]:
     """See domain.Store.known_images."""
-    rows = db.execute(
-        "SELECT images.sha256, position, products.images, images.vectors FROM images"
-        " JOIN products USING (product_id)"
-        f" WHERE images.pipeline_version = ? AND images.sha256 IN ({marks(len(sha256s))})",
-        (pipeline_version, *sha256s),
-    )
-    found: dict[str, ProductImage] = {}
-    for sha256, position, images, data in rows:
-        vectors = codec.unpack_vectors(data)
-        if vectors and sha256 not in found:
+    found = []
+    for sha256 in dict.fromkeys(sha256s):
+        # One row is enough, however many products share the photograph (a placeholder, say).
+        row = db.execute(
+            "SELECT position, products.images, images.vectors FROM images"
+            " JOIN products USING (product_id)"
+            " WHERE images.sha256 = ? AND images.pipeline_version = ?"
+            " AND length(images.vectors) > ? LIMIT 1",
+            (sha256, pipeline_version, codec.NO_VECTORS_BYTES),
+        ).fetchone()
+        if row is not None:
+            position, images, data = row
             fields = codec.load(images)[position]
-            found[sha256] = codec.image_from_fields(fields, vectors)
-    return list(found.values())
+            found.append(codec.image_from_fields(fields, codec.unpack_vectors(data)))
+    return found
