@@ -6,6 +6,7 @@ is wrong with one is told of that one.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from servicekit.errors import FailedPrecondition, Internal, InvalidArgument, LookalikeError
+
+_log = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[np.uint8]
 Vector = npt.NDArray[np.float32]
@@ -213,6 +216,13 @@ async def _each(one: Callable[[Item], Awaitable[Embedded]], items: Sequence[Item
             return await one(item)
         except (InvalidArgument, Internal) as error:
             return error
+        except LookalikeError:
+            raise
+        except Exception as error:
+            _log.exception("an item could not be embedded")
+            bug = Internal("The item could not be embedded.", reason="INTERNAL")
+            bug.__cause__ = error
+            return bug
 
     try:
         async with asyncio.TaskGroup() as group:

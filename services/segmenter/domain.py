@@ -7,6 +7,7 @@ its own.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from servicekit.errors import (
     NotFound,
     ResourceExhausted,
 )
+
+_log = logging.getLogger(__name__)
 
 PixelsHWC = npt.NDArray[np.uint8]
 """(height, width, 3), sRGB, rows from the top."""
@@ -329,6 +332,7 @@ class Segmenter:
                 except LookalikeError as error:
                     return error
                 except Exception as error:
+                    _log.exception("an image could not be segmented")
                     bug = Internal("The image could not be segmented.", reason="INTERNAL")
                     bug.__cause__ = error
                     return bug
