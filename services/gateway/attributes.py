@@ -10,17 +10,24 @@ from services.gateway.catalogue import Attributes, Scalar
 
 MAX_KEYS = 64
 MAX_BYTES = 64 * 1024
+MAX_SENT_BYTES = 4 * MAX_BYTES
+"""Of attributes as they come, with all that will be dropped."""
 MAX_KEY_BYTES = 1_024
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def canonical_attributes(given: Mapping[str, object]) -> Attributes:
+def canonical_attributes(given: Mapping[str, object] | None) -> Attributes:
     """Drops what says nothing (nulls, blank strings, empty lists) and checks the rest.
+
+    Args:
+      given: None for more than MAX_SENT_BYTES.
 
     Raises:
       InvalidArgument: FIELD_INVALID for a nested object or list, a number that is none, an empty
         key, more than 64 keys or 64 KiB.
     """
+    if given is None:
+        raise _too_large()
     kept: dict[str, Scalar | tuple[Scalar, ...]] = {}
     size = 0
     for key, value in given.items():

@@ -27,7 +27,7 @@ async def ingest_batch(
     total = len(products)
     if not 1 <= total <= MAX_PRODUCTS:
         raise InvalidArgument(
-            f"A batch has 1 to {MAX_PRODUCTS} products; this one has {total}.",
+            f"A batch has 1 to {MAX_PRODUCTS} products.",
             reason="FIELD_INVALID",
             field="products",
         )

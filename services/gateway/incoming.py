@@ -47,11 +47,14 @@ class IncomingImage:
 
 @dataclass(frozen=True, slots=True)
 class IncomingProduct:
-    """A product as it came, unchecked. size_bytes: of its images; memory_bytes: of all of it."""
+    """A product as it came, unchecked. size_bytes: of its images; memory_bytes: of all of it.
+
+    attributes: None if they are too large to be looked at.
+    """
 
     product_id: str
     name: str
-    attributes: Mapping[str, object]
+    attributes: Mapping[str, object] | None
     images: tuple[IncomingImage, ...]
     size_bytes: int
     memory_bytes: int
@@ -86,7 +89,7 @@ async def check(product: IncomingProduct) -> CheckedProduct:
         raise InvalidArgument("A product has no images.", reason="PRODUCT_EMPTY")
     if len(product.images) > MAX_IMAGES:
         raise _invalid(
-            f"A product has {len(product.images)} images; at most {MAX_IMAGES} are taken.",
+            f"A product has more than {MAX_IMAGES} images.",
             "product.images",
         )
     for position, image in enumerate(product.images):

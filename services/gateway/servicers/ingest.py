@@ -39,7 +39,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         async def send(progress: BatchProgress) -> None:
             await context.write(wire.batch_progress(progress))
 
-        await ingest_batch(self._needs, [wire.product(one) for one in request.products], send)
+        await ingest_batch(self._needs, wire.batch(request), send)
 
     async def DeleteProducts(
         self, request: ingest_pb2.DeleteProductsRequest, context: Any

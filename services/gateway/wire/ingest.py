@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 
 from lookalike.gateway.v1 import ingest_pb2
 from servicekit.status import to_status
+from services.gateway.attributes import MAX_SENT_BYTES
+from services.gateway.batch_ingest import MAX_PRODUCTS
 from services.gateway.catalogue import Deleted
 from services.gateway.incoming import (
+    MAX_IMAGES,
     ImageData,
     ImageUri,
     IncomingImage,
@@ -52,19 +55,29 @@ def _client_message(request: ingest_pb2.IngestRequest) -> ClientMessage:
             return Nothing()
 
 
+def batch(request: ingest_pb2.IngestBatchRequest) -> list[IncomingProduct]:
+    """The products of a batch; of a batch that is too large, one too many."""
+    return [product(one) for one in request.products[: MAX_PRODUCTS + 1]]
+
+
 def product(message: ingest_pb2.IngestProduct) -> IncomingProduct:
     """A product as it came, unchecked."""
-    images = tuple(_image(image) for image in message.images)
     return IncomingProduct(
         product_id=message.product_id,
         name=message.name,
-        attributes=attributes(message.attributes),
-        images=images,
-        size_bytes=sum(
-            len(image.source.data) for image in images if isinstance(image.source, ImageData)
-        ),
+        attributes=_attributes(message),
+        # One too many is enough to be refused for.
+        images=tuple(map(_image, message.images[: MAX_IMAGES + 1])),
+        size_bytes=sum(len(image.data) for image in message.images),
         memory_bytes=message.ByteSize(),
     )
+
+
+def _attributes(message: ingest_pb2.IngestProduct) -> dict[str, object] | None:
+    # Two bytes of a message make a value: a large one is not even turned into Python's.
+    if message.attributes.ByteSize() > MAX_SENT_BYTES:
+        return None
+    return attributes(message.attributes)
 
 
 def _image(message: ingest_pb2.IngestImage) -> IncomingImage:

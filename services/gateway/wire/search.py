@@ -11,6 +11,7 @@ from services.gateway.feature_words import Features
 from services.gateway.overview import Overview, ServiceState
 from services.gateway.page_token import query_digest
 from services.gateway.photographs import Output, Shown
+from services.gateway.query import MAX_PARTS
 from services.gateway.ranking import (
     Conditions,
     FacetCounts,
@@ -49,7 +50,8 @@ def search(request: search_pb2.SearchProductsRequest) -> Search:
         means elsewhere.
     """
     return Search(
-        parts=tuple(_part(position, part) for position, part in enumerate(request.parts)),
+        # One too many is enough to be refused for.
+        parts=tuple(map(_part, range(MAX_PARTS + 1), request.parts)),
         garment=garment(request.garment, "garment"),
         conditions=conditions(request),
         features=_features(request.features),
