@@ -47,7 +47,7 @@ class GatewayConfig(ServerConfig):
     patience_s: Annotated[float, Range(0, 86_400)] = 120.0
     """Seconds for which ingest goes on trying a service that does not answer."""
 
-    segment_timeout_s: Annotated[float, Range(0.1, 3600)] = 60.0
+    segment_timeout_s: Annotated[float, Range(0.1, 3600)] = 300.0
     """Longest wait of ingest for the segmentation of one image; then it is tried again."""
 
     embed_timeout_s: Annotated[float, Range(0.1, 3600)] = 60.0
