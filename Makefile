@@ -77,7 +77,9 @@ demo: protos ## Ingest a small sample catalogue into what runs, search it, print
 
 .PHONY: $(addprefix run-,$(SERVICES))
 $(addprefix run-,$(SERVICES)): run-%: protos models
-	@exec $(BIN)/python -m services.$*
+	@LOOKALIKE_INDEXER_STORE="$${LOOKALIKE_INDEXER_STORE:-$$STORE}" \
+	  LOOKALIKE_INDEXER_DATA_DIR="$${LOOKALIKE_INDEXER_DATA_DIR:-$$DATA_DIR}" \
+	  exec $(BIN)/python -m services.$*
 
 # For `help`, which cannot see into the rule above:
 # run-SERVICE: ## Run one service: run-segmenter, run-embedder, run-indexer, run-gateway
