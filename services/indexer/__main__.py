@@ -24,9 +24,11 @@ from services.indexer.metrics import IndexerMetrics
 from services.indexer.projection import Projection
 from services.indexer.queries import Found, SearchQuery
 from services.indexer.servicer import FULL_SERVICE_NAME, IndexerServicer
+from services.indexer.shown import ShownProducts
 from services.indexer.store.mongodb import MongoStore
 from services.indexer.store.sqlite import SqliteStore
 from services.indexer.versions import VersionGate
+from services.indexer.wire import search as wire
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +103,8 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
     health = HealthReporter([FULL_SERVICE_NAME])
     health.add_check("store", check_store)
     health.add_probe("search", lambda: batcher.healthy, "the search's worker is gone or stuck")
-    catalogue = Catalogue(store, projection, gate, search)
+    shown = ShownProducts(wire.shown, config.shown_max_bytes)
+    catalogue = Catalogue(store, projection, gate, search, shown)
     servicer = IndexerServicer(catalogue, metrics, config.max_message_bytes)
     try:
         yield Indexer(config, store, projection, servicer, health, service_metrics, metrics)

@@ -26,6 +26,7 @@ from services.indexer.filters import Filter
 from services.indexer.pooling import own_garment, pool
 from services.indexer.projection import Projection
 from services.indexer.queries import Found, Page, SearchQuery
+from services.indexer.shown import Rendered, Shown, ShownProducts
 from services.indexer.streams import check_space
 from services.indexer.versions import VersionGate
 
@@ -68,7 +69,7 @@ class SearchRequest:
 class Match:
     """A product found, and the photograph and garment of it that are nearest by themselves."""
 
-    product: Product
+    product: Rendered
     score: float
     best_image_index: int
     best_garment: Garment | None
@@ -98,9 +99,15 @@ class Catalogue:
     """Every read sees one whole state of the index; every write is durable when it returns."""
 
     def __init__(
-        self, store: Store, projection: Projection, gate: VersionGate, search: Search
+        self,
+        store: Store,
+        projection: Projection,
+        gate: VersionGate,
+        search: Search,
+        shown: ShownProducts,
     ) -> None:
         self.store = store
+        self._shown = shown
         self._projection = projection
         self._gate = gate
         self._search = search
@@ -174,8 +181,11 @@ class Catalogue:
         """
         await self._ready(request.min_index_version, deadline)
         slot = Slot.OWN if request.garment is None else Slot(request.garment)
-        # Off the loop, because stored vectors are read behind the index's lock.
-        vector = await asyncio.to_thread(self._query_vector, request, slot)
+        if any(isinstance(part.target, str) for part in request.parts):
+            # Off the loop, because stored vectors are read behind the index's lock.
+            vector = await asyncio.to_thread(self._query_vector, request, slot)
+        else:
+            vector = self._query_vector(request, slot)
         if vector is None:
             return SearchAnswer((), 0, self._projection.version)
         liked = {
@@ -224,15 +234,19 @@ class Catalogue:
         # In parts: the vectors of a part's images are dropped before the next is read.
         for start in range(0, len(found.hits), _READ_AT_ONCE):
             hits = found.hits[start : start + _READ_AT_ONCE]
-            products = await self.store.read([hit.product_id for hit in hits], True)
-            for hit in hits:
-                product = products.get(hit.product_id)
-                if product is None:
-                    newest = max(newest, found.index_version + 1)
-                    continue
-                if product.version != hit.version:
-                    newest = max(newest, product.version)
-                matches.append(_match(product, hit.score, vector, garment))
+            kept = [self._shown.get(hit.product_id, hit.version, found.load) for hit in hits]
+            missing = [hit.product_id for hit, one in zip(hits, kept, strict=True) if one is None]
+            products = await self.store.read(missing, True) if missing else {}
+            for hit, one in zip(hits, kept, strict=True):
+                if one is None:
+                    product = products.get(hit.product_id)
+                    if product is None:
+                        newest = max(newest, found.index_version + 1)
+                        continue
+                    if product.version != hit.version:
+                        newest = max(newest, product.version)
+                    one = self._shown.put(product, found.load)
+                matches.append(_match(one, hit.score, vector, garment))
         return matches, newest
 
     def _query_vector(self, request: SearchRequest, slot: Slot) -> Vector | None:
@@ -289,20 +303,12 @@ def _pooled(products: Sequence[Product]) -> list[Product]:
     return whole
 
 
-def _match(product: Product, score: float, vector: Vector, garment: Garment | None) -> Match:
-    best_index, best_garment, best_score = 0, None, -2.0
-    for index, image in enumerate(product.images):
-        for found in image.embeddings:
-            if garment is not None and found.garment is not garment:
-                continue
-            cosine = float(found.vector @ vector)
-            if cosine > best_score:
-                best_index, best_garment, best_score = index, found.garment, cosine
-    bare = tuple(replace(image, embeddings=()) for image in product.images)
+def _match(shown: Shown, score: float, vector: Vector, garment: Garment | None) -> Match:
+    view, best_score = shown.best(vector, garment)
     return Match(
-        replace(product, images=bare, vectors={}),
+        shown.rendered,
         score,
-        best_index,
-        best_garment,
-        0.0 if best_garment is None else min(1.0, max(-1.0, best_score)),
+        0 if view is None else view.image_index,
+        None if view is None else view.garment,
+        best_score,
     )

@@ -40,6 +40,9 @@ class IndexerConfig(ServerConfig):
     search_max_queue: Annotated[int, Range(1, 10**6)] = 1024
     """Searches that may wait; beyond, QUEUE_FULL."""
 
+    shown_max_bytes: Annotated[int, Range(0, 2**31 - 1)] = 64 * 1024 * 1024
+    """Bytes, about, of products kept ready for the next search that finds them; 0 keeps none."""
+
     stall_s: Annotated[float, Range(1, 3600)] = 60.0
     """A search that runs longer makes the health NOT_SERVING."""
 

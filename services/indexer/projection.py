@@ -34,6 +34,7 @@ class Projection:
         self._lock = threading.Lock()
         self._on_version = on_version
         self._version = 0
+        self._loads = 0
         self._space: Space | None = None
         self._forget(None, 0)
 
@@ -41,6 +42,7 @@ class Projection:
 
     def reset(self, space: Space | None, expected: int) -> None:
         with self._lock:
+            self._loads += 1
             self._forget(space, expected)
 
     def load(self, products: Iterable[IndexedProduct]) -> None:
@@ -253,7 +255,7 @@ class Projection:
             len(query.vector) == self._space.dimension for query in queries
         )
         if matrix is None or not len(matrix) or not ours:
-            return [Found((), 0, self._version) for _ in queries]
+            return [Found((), 0, self._version, self._loads) for _ in queries]
         masks: dict[tuple[Filter, frozenset[str]], NDArray[np.int64] | None] = {}
         asked = []
         for query in queries:
@@ -267,6 +269,7 @@ class Projection:
                 self._ranked(matrix, query, candidates),
                 len(matrix) if part.rows is None else len(part.rows),
                 self._version,
+                self._loads,
             )
             for query, part, candidates in zip(queries, asked, found, strict=True)
         ]

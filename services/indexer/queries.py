@@ -34,11 +34,16 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The best first, equal scores by identifier, and how many took part."""
+    """The best first, equal scores by identifier, and how many took part.
+
+    Attributes:
+      load: which load of the index answered; versions mean the same within one load only.
+    """
 
     hits: tuple[Hit, ...]
     candidate_count: int
     index_version: int
+    load: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,3 +327,46 @@ async def test_health_says_serving_once_the_index_is_loaded(under_test: IndexerU
     if seen != health_pb2.HealthCheckResponse.SERVING:
         seen = await health.next_change(FULL_SERVICE_NAME, seen)
     assert seen == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_a_product_that_was_found_before_is_found_as_it_is_now(
+    under_test: IndexerUnderTest,
+) -> None:
+    await under_test.upsert(
+        record("a", [{UNION: unit(1)}, {UPPER: unit(0, 1)}], name="old", colour="red"),
+        record("b", unit(1, 1)),
+    )
+    for _ in range(2):
+        [first, _second] = (await under_test.search(near(unit(1)), garment=UNION)).results
+        assert (first.product.name, first.product.attributes["colour"]) == ("old", "red")
+        assert (first.best_image_index, first.best_garment) == (0, UNION)
+
+    version = await under_test.upsert(
+        record("a", [{UPPER: unit(0, 1)}, {UNION: unit(1)}], name="new", colour="blue")
+    )
+    response = await under_test.search(near(unit(1)), garment=UNION, min_index_version=version)
+    assert [result.product.name for result in response.results] == ["new", ""]
+    assert response.results[0].product.attributes["colour"] == "blue"
+    assert response.results[0].best_image_index == 1
+
+    gone = await under_test.stub.DeleteProducts(
+        indexer_pb2.DeleteProductsRequest(product_ids=["a"])
+    )
+    response = await under_test.search(near(unit(1)), min_index_version=gone.index_version)
+    assert ids_of(response) == ["b"]
+
+    version = await under_test.upsert(record("a", unit(1), name="again"))
+    response = await under_test.search(near(unit(1)), min_index_version=version)
+    assert [result.product.name for result in response.results] == ["again", ""]
+
+
+async def test_results_bear_no_vectors_also_when_they_are_found_again(
+    under_test: IndexerUnderTest,
+) -> None:
+    await under_test.upsert(record("a", [{UNION: unit(1), UPPER: unit(1, 1)}], colour="red"))
+    found = [(await under_test.search(near(unit(1)))).results[0] for _ in range(2)]
+    assert found[0] == found[1]
+    assert not found[0].product.HasField("embedding")
+    assert not found[0].product.images[0].embeddings
+    got = await under_test.stub.GetProduct(indexer_pb2.GetProductRequest(product_id="a"))
+    assert found[0].product == got.product

@@ -5,15 +5,21 @@ import binascii
 import hashlib
 import json
 import math
+from dataclasses import replace
+from typing import Final, cast
 
 from lookalike.indexer.v1 import indexer_pb2
 from lookalike.type.v1 import garment_pb2, product_pb2
 from servicekit.errors import InvalidArgument
 from services.indexer.catalogue import Match, QueryPart, SearchAnswer, SearchRequest
-from services.indexer.domain import Blob, Garment
+from services.indexer.domain import Blob, Garment, Product
+from services.indexer.shown import Rendered
 from services.indexer.wire import checks
 from services.indexer.wire.filters import conditions
 from services.indexer.wire.products import product_message
+
+# A parsed message takes several times the bytes that it has on the wire.
+_MEMORY_OF_A_BYTE: Final = 6
 
 
 def search_request(request: indexer_pb2.SearchProductsRequest) -> SearchRequest:
@@ -74,12 +80,23 @@ def search_response(answer: SearchAnswer) -> indexer_pb2.SearchProductsResponse:
 
 def _scored(match: Match) -> indexer_pb2.ScoredProduct:
     return indexer_pb2.ScoredProduct(
-        product=product_message(match.product),
+        product=cast(product_pb2.Product, match.product),
         score=match.score,
         best_image_index=match.best_image_index,
         best_garment=garment_pb2.Garment.ValueType(match.best_garment or 0),
         best_image_score=match.best_image_score,
     )
+
+
+def shown(product: Product) -> tuple[Rendered, int]:
+    """A product as results show it, and about how many bytes of memory that takes."""
+    bare = replace(
+        product,
+        images=tuple(replace(image, embeddings=()) for image in product.images),
+        vectors={},
+    )
+    message = product_message(bare)
+    return Rendered(message), _MEMORY_OF_A_BYTE * message.ByteSize()
 
 
 def page_token(after: str, request: indexer_pb2.ListProductsRequest) -> str:
