@@ -37,7 +37,7 @@ red, dresses or not."""
 )
 @garment_option
 @filter_option
-@count_option
+@count_option(100_000)
 @common_options
 def search(
     session: Session,
@@ -80,7 +80,7 @@ def search(
 @click.argument("product_id", metavar="ID")
 @garment_option
 @filter_option
-@count_option
+@count_option(1_000)
 @common_options
 def similar(
     session: Session,

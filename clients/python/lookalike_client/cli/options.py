@@ -1,11 +1,14 @@
 """Types of options that several commands share."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from lookalike_client.models import Garment
 from lookalike_client.query import Condition, parse_condition
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class _ConditionType(click.ParamType[Condition]):
@@ -34,11 +37,17 @@ filter_option = click.option(
     help="colour=blue, colour=blue,red, colour!=blue, 'price>=10', 'price<=50', key, '!key'. "
     "All must hold.",
 )
-count_option = click.option(
-    "-k",
-    type=click.IntRange(min=1, max=100_000),
-    default=5,
-    show_default=True,
-    help="How many products.",
-)
+
+
+def count_option(largest: int) -> Callable[[Decorated], Decorated]:
+    """-k, up to what the call behind the command can give."""
+    return click.option(
+        "-k",
+        type=click.IntRange(min=1, max=largest),
+        default=5,
+        show_default=True,
+        help="How many products.",
+    )
+
+
 photograph = click.Path(exists=True, dir_okay=False, readable=True)
