@@ -28,7 +28,7 @@ class EmbedderConfig(ServerConfig):
     """Refuse to start when the provider is cuda and CUDA did not load."""
 
     threads: Annotated[int, Range(0, 1024)] = 0
-    """Threads of each network; 0 takes all cores."""
+    """Threads of the image tower; 0 takes all cores. The text tower runs on one."""
 
     preparation_threads: Annotated[int, Range(1, 256)] = 2
     """Threads that decode and resize images and tokenise long texts."""

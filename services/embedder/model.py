@@ -38,8 +38,9 @@ def load_model(name: str, options: OnnxOptions) -> Model:
         raise FailedPrecondition(str(error), reason="EXECUTION_PROVIDER_MISSING") from error
     spec = spec_of(load_manifest(name))
     # The text tower is int8 with kernels for the CPU; it answers in a millisecond, and a graph torn
-    # between two devices would not.
-    text_options = replace(options, provider="cpu")
+    # between two devices would not. On one thread a batch of 8 takes a quarter less of the
+    # processor and one text no longer: the layers are too small to be worth a second thread.
+    text_options = replace(options, provider="cpu", threads=1)
     return Model(
         spec,
         OnnxImageTower(folder / "image.onnx", options),

@@ -29,7 +29,7 @@ class OnnxOptions:
 
     provider: cuda, cpu, or auto for the first of them that loads.
     strict: refuse to start if `provider` is cuda and CUDA did not load.
-    threads: of one tower; 0 takes all cores.
+    threads: of the tower; 0 takes all cores.
     """
 
     provider: Literal["auto", "cuda", "cpu"]
