@@ -100,7 +100,7 @@ class QueryVectors:
         field = f"parts[{position}].image"
         options = SegmentOptions(
             crops=True,
-            crop_garments=(wanted,),
+            crop_garments=garments_meant(wanted),
             max_side_px=model.image_side_px,
             encoding=Encoding.RAW_RGB,
         )
@@ -108,11 +108,12 @@ class QueryVectors:
             found = await self._segmenter.segment(
                 part.photograph, options, lane=Lane.ONLINE, timeout_s=deadline.remaining_s()
             )
-            crop = next((crop for crop in found.crops if crop.garment == wanted), None)
-            if crop is None:
+            crops = {crop.garment: crop for crop in found.crops}
+            meant = next((one for one in garments_meant(wanted) if one in crops), None)
+            if meant is None:
                 raise garment_not_found(wanted, [one.garment for one in found.garments])
             [vector] = await self._embedder.embed_images(
-                [crop.picture],
+                [crops[meant].picture],
                 background=None if found.whole_image_fallback else GREEN_SCREEN,
                 version=model.version,
                 lane=Lane.ONLINE,
@@ -124,6 +125,21 @@ class QueryVectors:
             garments=found.garments, whole_image_fallback=found.whole_image_fallback
         )
         return {position: PartVector(vector, report)}
+
+
+def garments_meant(wanted: Garment) -> tuple[Garment, ...]:
+    """The garments that a person may mean by one, the likeliest first.
+
+    The network easily takes a coat for an upper garment and a long shirt for a full one, so whoever
+    asks for the one is given the other where the photograph shows only that.
+    """
+    match wanted:
+        case Garment.UPPER:
+            return Garment.UPPER, Garment.FULL
+        case Garment.FULL:
+            return Garment.FULL, Garment.UPPER
+        case _:
+            return (wanted,)
 
 
 def garment_not_found(wanted: Garment, found: Sequence[Garment]) -> NotFound:
