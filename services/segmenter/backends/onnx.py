@@ -60,10 +60,19 @@ def load_backend(options: OnnxOptions) -> Backend:
       FailedPrecondition: EXECUTION_PROVIDER_MISSING.
       ConfigError: the variant's model is not on this machine.
     """
-    variant = options.variant
-    if variant == "auto":
-        cuda = options.provider != "cpu" and CUDA in ort.get_available_providers()
-        variant = "int8" if not cuda and has_int8_dot_products() else "fp32"
+    if options.variant != "auto":
+        return _load(options.variant, options)
+    on_cpu: Literal["fp32", "int8"] = "int8" if has_int8_dot_products() else "fp32"
+    if options.provider == "cpu" or CUDA not in ort.get_available_providers():
+        return _load(on_cpu, options)
+    backend = _load("fp32", options)
+    if on_cpu == "fp32" or backend.spec.execution_provider == CUDA:
+        return backend
+    # That CUDA is there says only that its wheel is installed; without a GPU it does not load.
+    return _load(on_cpu, options)
+
+
+def _load(variant: Literal["fp32", "int8", "u2netp"], options: OnnxOptions) -> Backend:
     try:
         folder = installed(_MODELS[variant])
     except ModelMissing as error:
