@@ -1,6 +1,5 @@
 """What the embedder's README says of settings and metrics is what there is, both ways."""
 
-import re
 from pathlib import Path
 
 from servicekit.config import ServerConfig
@@ -9,15 +8,9 @@ from servicekit.metrics import ServiceMetrics
 from servicekit.metrics import describe as describe_metrics
 from services.embedder.config import PREFIX, EmbedderConfig
 from services.embedder.metrics import EmbedderMetrics
+from tests.fixtures.readme_tables import table_rows
 
 README = (Path(__file__).parents[2] / "services" / "embedder" / "README.md").read_text()
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading, cell by cell, without the code marks."""
-    [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.M | re.S)
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_readme_lists_the_settings() -> None:
@@ -28,7 +21,7 @@ def test_the_readme_lists_the_settings() -> None:
         for setting in describe_settings(EmbedderConfig, PREFIX)
         if setting.name not in shared or setting.name in own
     ]
-    assert rows("Settings") == expected
+    assert table_rows(README, "Settings") == expected
 
 
 def test_the_readme_lists_the_metrics() -> None:
@@ -40,4 +33,4 @@ def test_the_readme_lists_the_metrics() -> None:
         for metric in describe_metrics(shared.registry)
         if metric.name not in before
     ]
-    assert rows("Metrics") == expected
+    assert table_rows(README, "Metrics") == expected

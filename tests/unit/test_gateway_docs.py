@@ -7,16 +7,10 @@ from servicekit.config import describe as describe_settings
 from servicekit.metrics import describe as describe_metrics
 from services.gateway.__main__ import open_gateway
 from services.gateway.config import PREFIX, GatewayConfig
+from tests.fixtures.readme_tables import table_rows
 
 HOME = Path(__file__).parents[2] / "services" / "gateway"
 README = (HOME / "README.md").read_text()
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading, cell by cell, without the code marks."""
-    [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.M | re.S)
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_readme_lists_the_settings() -> None:
@@ -24,7 +18,7 @@ def test_the_readme_lists_the_settings() -> None:
         [setting.name, setting.type, setting.default or "", setting.help]
         for setting in describe_settings(GatewayConfig, PREFIX)
     ]
-    assert rows("Settings") == settings
+    assert table_rows(README, "Settings") == settings
 
 
 async def test_the_readme_lists_the_metrics() -> None:
@@ -36,7 +30,7 @@ async def test_the_readme_lists_the_metrics() -> None:
             if metric.name.startswith("lookalike_gateway_")
             and not of_every_service.match(metric.name)
         ]
-    assert rows("Metrics") == metrics
+    assert table_rows(README, "Metrics") == metrics
 
 
 def test_the_readme_lists_the_rooms() -> None:

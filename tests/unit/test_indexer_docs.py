@@ -9,16 +9,10 @@ from servicekit.config import describe as describe_settings
 from servicekit.metrics import describe as describe_metrics
 from services.indexer.__main__ import open_indexer
 from services.indexer.config import PREFIX, IndexerConfig
+from tests.fixtures.readme_tables import table_rows
 
 HOME = Path(__file__).parents[2] / "services" / "indexer"
 README = (HOME / "README.md").read_text()
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading, cell by cell, without the code marks."""
-    [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.M | re.S)
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_readme_lists_the_settings() -> None:
@@ -26,7 +20,7 @@ def test_the_readme_lists_the_settings() -> None:
         [setting.name, setting.type, setting.default or "", setting.help]
         for setting in describe_settings(IndexerConfig, PREFIX)
     ]
-    assert rows("Settings") == settings
+    assert table_rows(README, "Settings") == settings
 
 
 async def test_the_readme_lists_the_metrics(tmp_path: Path) -> None:
@@ -38,7 +32,7 @@ async def test_the_readme_lists_the_metrics(tmp_path: Path) -> None:
             if metric.name.startswith("lookalike_indexer_")
             and not of_every_service.match(metric.name)
         ]
-    assert rows("Metrics") == metrics
+    assert table_rows(README, "Metrics") == metrics
 
 
 def test_the_readme_lists_the_rooms() -> None:

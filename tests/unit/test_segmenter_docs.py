@@ -10,16 +10,10 @@ from servicekit.metrics import describe as describe_metrics
 from services.segmenter.config import PREFIX, SegmenterConfig
 from services.segmenter.domain import BackendSpec, Garment
 from services.segmenter.metrics import SegmenterMetrics
+from tests.fixtures.readme_tables import table_rows
 
 SPEC = BackendSpec("x", "fp32", "CPUExecutionProvider", "0" * 64, 768, (Garment.UNION,), "MIT")
 README = (Path(__file__).parents[2] / "services" / "segmenter" / "README.md").read_text()
-
-
-def rows(heading: str) -> list[list[str]]:
-    """The rows of the table under a heading, cell by cell, without the code marks."""
-    [section] = re.findall(rf"^## {heading}$(.*?)(?=^## |\Z)", README, re.M | re.S)
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
-    return [[cell.strip().strip("`") for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_the_readme_lists_the_settings() -> None:
@@ -30,7 +24,7 @@ def test_the_readme_lists_the_settings() -> None:
         for setting in describe_settings(SegmenterConfig, PREFIX)
         if setting.name not in shared or setting.name in own
     ]
-    assert rows("Settings") == expected
+    assert table_rows(README, "Settings") == expected
 
 
 def test_the_readme_lists_the_metrics() -> None:
@@ -42,7 +36,7 @@ def test_the_readme_lists_the_metrics() -> None:
         for metric in describe_metrics(shared.registry)
         if metric.name not in before
     ]
-    assert rows("Metrics") == expected
+    assert table_rows(README, "Metrics") == expected
 
 
 def test_the_readme_lists_the_rooms() -> None:
@@ -52,6 +46,6 @@ def test_the_readme_lists_the_rooms() -> None:
         for path in folder.rglob("*.py")
         if path.name not in ("__init__.py", "__main__.py")
     }
-    table = rows("How a request goes")
+    table = table_rows(README, "How a request goes")
     named = {name for row in table for name in re.findall(r"[\w/]+\.py", row[0])}
     assert named == there
