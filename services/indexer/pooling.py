@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from services.indexer.domain import Attributes, Garment, ProductImage, Slot, Vector
 
+Value = TypeVar("Value")
 _CONFUSABLE: Final[Mapping[Garment, Garment]] = {
     Garment.UPPER: Garment.FULL,
     Garment.FULL: Garment.UPPER,
@@ -106,15 +107,16 @@ def pool(own: Garment | None, images: Sequence[ProductImage]) -> dict[Slot, Vect
         if views:
             pooled[Slot(garment)] = _mean(views)
     if own is not None:
-        views = [view for vectors in by_image if (view := _view_of(own, vectors)) is not None]
+        views = [view for vectors in by_image if (view := view_of(own, vectors)) is not None]
         # A product of which no view shows anything like it is still found by its union.
         views = views or [vectors[max(vectors)] for vectors in by_image]
         pooled[Slot.OWN] = _mean(views)
     return pooled
 
 
-def _view_of(own: Garment, vectors: Mapping[Garment, Vector]) -> Vector | None:
-    """What one photograph says about the product's own garment; None: it shows another."""
+def view_of(own: Garment, vectors: Mapping[Garment, Value]) -> Value | None:
+    """What one photograph says about the product's own garment, of whatever is known by garment;
+    None: it shows another."""
     for garment in (own, _CONFUSABLE.get(own)):
         if garment is not None and garment in vectors:
             return vectors[garment]

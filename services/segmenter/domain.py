@@ -353,18 +353,17 @@ class Segmenter:
         tools = self._tools
         masks = tools.find_garments(tools.backend.postprocess(scores))
         height, width = pixels_hwc.shape[:2]
-        found = tuple(_in_pixels(garment, width, height) for garment in masks.garments)
         composite = None
         if outputs.composite:
             composite = self._composite(pixels_hwc, masks, outputs)
         return Segmentation(
             width_px=width,
             height_px=height,
-            garments=found,
+            garments=found_in(masks, width, height),
             whole_image_fallback=masks.whole_image_fallback,
             classes_hw=tools.cutter.classes(masks, width, height) if outputs.class_mask else None,
             composite_hwc=composite,
-            crops=self._crops(pixels_hwc, masks, found, outputs) if outputs.crops else (),
+            crops=crops_of(tools.cutter, pixels_hwc, masks, outputs) if outputs.crops else (),
         )
 
     def _composite(self, pixels_hwc: PixelsHWC, masks: Masks, outputs: Outputs) -> PixelsHWC:
@@ -380,29 +379,30 @@ class Segmenter:
             pixels_hwc, masks, wanted, whole(pixels_hwc), outputs.background, outputs.max_side_px
         )
 
-    def _crops(
-        self,
-        pixels_hwc: PixelsHWC,
-        masks: Masks,
-        found: tuple[FoundGarment, ...],
-        outputs: Outputs,
-    ) -> tuple[Crop, ...]:
-        height, width = pixels_hwc.shape[:2]
-        boxes = {
-            garment.garment: garment.bounding_box.with_margin(CROP_MARGIN, width, height)
-            for garment in found
-        } or {Garment.UNION: whole(pixels_hwc)}
-        return tuple(
-            Crop(
-                garment,
-                self._tools.cutter.cut(
-                    pixels_hwc, masks, garment, box, outputs.background, outputs.max_side_px
-                ),
-                box,
-            )
-            for garment, box in boxes.items()
-            if not outputs.crop_garments or garment in outputs.crop_garments
+
+def found_in(masks: Masks, width_px: int, height_px: int) -> tuple[FoundGarment, ...]:
+    """The garments in pixels of a photograph of that size."""
+    return tuple(_in_pixels(garment, width_px, height_px) for garment in masks.garments)
+
+
+def crops_of(
+    cutter: Cutter, pixels_hwc: PixelsHWC, masks: Masks, outputs: Outputs
+) -> tuple[Crop, ...]:
+    """The garments asked for, each by itself; the whole photograph if there is no clothing."""
+    height, width = pixels_hwc.shape[:2]
+    boxes = {
+        garment.garment: garment.bounding_box.with_margin(CROP_MARGIN, width, height)
+        for garment in found_in(masks, width, height)
+    } or {Garment.UNION: whole(pixels_hwc)}
+    return tuple(
+        Crop(
+            garment,
+            cutter.cut(pixels_hwc, masks, garment, box, outputs.background, outputs.max_side_px),
+            box,
         )
+        for garment, box in boxes.items()
+        if not outputs.crop_garments or garment in outputs.crop_garments
+    )
 
 
 def _in_pixels(found: MaskedGarment, width_px: int, height_px: int) -> FoundGarment:
