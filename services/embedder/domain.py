@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from servicekit.errors import FailedPrecondition, Internal, InvalidArgument, LookalikeError
+from services.embedder.calibration import Calibration
 
 _log = logging.getLogger(__name__)
 
@@ -28,15 +29,6 @@ MAX_TEXT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class WeakThresholds:
-    """Cosines below which a match means little, by kind of query."""
-
-    text: float
-    image: float
-    product: float
-
-
-@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """The space that is served and what makes it; see EmbedderService.GetModelInfo."""
 
@@ -46,7 +38,7 @@ class ModelSpec:
     image_preprocessing: str
     image_side_px: int
     context_length_tokens: int
-    weak_below: WeakThresholds
+    calibration: Calibration | None
     licence: str
 
 

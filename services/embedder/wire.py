@@ -9,6 +9,7 @@ from lookalike.type.v1 import embedding_pb2, image_pb2
 from servicekit.batching import Lane
 from servicekit.errors import InvalidArgument
 from servicekit.status import to_status
+from services.embedder.calibration import Calibration, CategoryRule, ScoreCurve
 from services.embedder.domain import (
     Embedded,
     EncodedImage,
@@ -67,6 +68,45 @@ def _result(outcome: Outcome) -> embedder_pb2.EmbedResult:
     )
 
 
+def _calibration(value: Calibration | None) -> embedder_pb2.Calibration | None:
+    if value is None:
+        return None
+    return embedder_pb2.Calibration(
+        text=_curve(value.text),
+        image=_curve(value.image),
+        product=_curve(value.product),
+        fitted_on=value.fitted_on,
+        category=_category(value.category),
+    )
+
+
+def _curve(value: ScoreCurve | None) -> embedder_pb2.ScoreCurve | None:
+    if value is None:
+        return None
+    topic = b"" if value.topic is None else np.ascontiguousarray(value.topic, "<f4").tobytes()
+    return embedder_pb2.ScoreCurve(
+        bias=value.bias,
+        score_weight=value.score_weight,
+        usual_weight=value.usual_weight,
+        topic_weight=value.topic_weight,
+        topic_values_f32=topic,
+        usual_cosine=value.usual_cosine,
+        weak_below=value.weak_below,
+    )
+
+
+def _category(value: CategoryRule | None) -> embedder_pb2.CategoryRule | None:
+    if value is None:
+        return None
+    return embedder_pb2.CategoryRule(
+        neighbour_count=value.neighbour_count,
+        vote_scale=value.vote_scale,
+        words_scale=value.words_scale,
+        words_weight=value.words_weight,
+        apply_from=value.apply_from,
+    )
+
+
 def model_info(spec: ModelSpec, execution_provider: str) -> embedder_pb2.GetModelInfoResponse:
     """The answer to GetModelInfo."""
     return embedder_pb2.GetModelInfoResponse(
@@ -77,10 +117,6 @@ def model_info(spec: ModelSpec, execution_provider: str) -> embedder_pb2.GetMode
         image_side_px=spec.image_side_px,
         context_length_tokens=spec.context_length_tokens,
         execution_provider=execution_provider,
-        weak_below=embedder_pb2.WeakThresholds(
-            text=spec.weak_below.text,
-            image=spec.weak_below.image,
-            product=spec.weak_below.product,
-        ),
+        calibration=_calibration(spec.calibration),
         licence=spec.licence,
     )

@@ -20,6 +20,7 @@ from services.gateway.ranking import (
     Hits,
     IndexQuery,
     ListQuery,
+    Neighbour,
     ProductPage,
     StoredImage,
     StoredProduct,
@@ -113,6 +114,24 @@ class Index(Protocol):
     """The reading side of the index."""
 
     async def search(self, query: IndexQuery, *, timeout_s: float) -> Hits: ...
+
+    async def neighbours(
+        self, query: IndexQuery, field: str, *, timeout_s: float
+    ) -> tuple[Neighbour, ...]:
+        """Those of a ranking that have an attribute, with its words."""
+        ...
+
+    async def attribute_words(
+        self,
+        field: str,
+        conditions: Conditions | None,
+        equal_attributes: tuple[tuple[str, str], ...],
+        max_values: int,
+        *,
+        timeout_s: float,
+    ) -> tuple[str, ...]:
+        """The words that an attribute holds among the products that pass, most frequent first."""
+        ...
 
     async def get_product(
         self, product_id: str, view: View, min_index_version: int, *, timeout_s: float

@@ -1,6 +1,6 @@
 """What people say of clothes: as words for the embedder, and as conditions on attributes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,10 @@ class Features:
             ("person", self.person),
         )
         return tuple((field, value.strip()) for field, value in said if value.strip())
+
+    def without_category(self) -> "Features":
+        """The same, the category not said."""
+        return replace(self, category="")
 
     def words(self) -> str:
         """A caption such as shops write: `light blue striped skirt for women, summer`.

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import hashlib
+import json
 import struct
 from dataclasses import dataclass
 
 from servicekit.errors import InvalidArgument
 
-_VERSION = 1
+_VERSION = 2
 _HEAD = struct.Struct(">BBI16s")
 _CHECK_BYTES = 8
 _RANKED, _LISTED = 0, 1
@@ -16,11 +17,20 @@ _RANKED, _LISTED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class RankedPage:
-    """A page of a ranking. query_digest: 16 bytes; offset: results before the page."""
+    """A page of a ranking.
+
+    Attributes:
+      query_digest: 16 bytes.
+      offset: results before the page.
+      no_good_match: what the first page said; None if it did not.
+      category: that the first page inferred and searched in; empty: none.
+    """
 
     query_digest: bytes
     offset: int
     embedding_version: str
+    no_good_match: bool | None = None
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,8 @@ def write_token(page: RankedPage | ListedPage) -> str:
     """The token of a page."""
     if isinstance(page, RankedPage):
         head = _HEAD.pack(_VERSION, _RANKED, page.offset, page.query_digest)
-        tail = page.embedding_version.encode()
+        told = [page.embedding_version, page.no_good_match, page.category]
+        tail = json.dumps(told, separators=(",", ":")).encode()
     else:
         head = _HEAD.pack(_VERSION, _LISTED, 0, page.query_digest)
         tail = page.token.encode()
@@ -66,7 +77,9 @@ def read_token(token: str, expected_digest: bytes) -> RankedPage | ListedPage:
     if digest != expected_digest:
         raise _invalid("The page token belongs to another query.")
     if kind == _RANKED:
-        return RankedPage(digest, offset, tail)
+        # The check above says that these are our own words.
+        embedding_version, no_good_match, category = json.loads(tail)
+        return RankedPage(digest, offset, embedding_version, no_good_match, category)
     return ListedPage(digest, tail)
 
 

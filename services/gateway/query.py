@@ -1,10 +1,14 @@
 """Finding products: a question to vectors, vectors to a ranking, a ranking to a page."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from servicekit.errors import FailedPrecondition, InvalidArgument
+from services.gateway.categories import AUTO, Categories
 from services.gateway.domain import Embedder, Index, Segmenter
+from services.gateway.judgement import Judge
 from services.gateway.models import ModelCache
 from services.gateway.page_token import ListedPage, RankedPage, read_token, write_token
 from services.gateway.query_vectors import PartVector, QueryVectors
@@ -13,20 +17,21 @@ from services.gateway.ranking import (
     Hits,
     IndexQuery,
     ListQuery,
+    Metric,
     ProductTarget,
     VectorTarget,
     View,
 )
 from services.gateway.search_messages import (
-    FeaturesPart,
+    Judged,
     Part,
     PhotographPart,
     ProductPart,
     Ranked,
+    ScoreMeaning,
     Search,
     SearchPage,
     Similar,
-    TextPart,
 )
 from services.gateway.text_vectors import TextVectors
 from services.gateway.values import Deadline, EmbedderInfo, Garment
@@ -58,6 +63,7 @@ class Searcher:
         observer: SearchObserver,
     ) -> None:
         self._vectors = QueryVectors(segmenter, embedder, texts)
+        self._categories = Categories(index, texts)
         self._index = index
         self._models = models
         self._observer = observer
@@ -76,6 +82,12 @@ class Searcher:
             if isinstance(part, ProductPart):
                 _check_id(f"parts[{position}].product_id", part.product_id)
         page = read_token(search.page_token, search.digest) if search.page_token else None
+        if wants_category(search) and not any(map(_shows, search.parts)):
+            raise _invalid(
+                "The category `auto` is inferred from a photograph, and there is none of positive "
+                "weight.",
+                "features.category",
+            )
         if not search.parts:
             return await self._list(search, page, page_size, deadline)
         for part in search.parts:
@@ -95,6 +107,7 @@ class Searcher:
         garment: Garment,
         conditions: Conditions | None,
         min_index_version: int,
+        metric: Metric,
         deadline: Deadline,
     ) -> Similar:
         """The k products most similar to one, never itself.
@@ -116,15 +129,17 @@ class Searcher:
                 excluded_product_ids=(product_id,),
                 embedding_version="",
                 min_index_version=min_index_version,
+                metric=metric,
             ),
             timeout_s=deadline.remaining_s(),
         )
-        return Similar(_judge(hits, model.weak_product), hits.index_version)
+        judged = _judged(hits, (ProductPart(product_id, 1.0),), (None,), model)
+        return Similar(judged, hits.index_version)
 
     async def _rank(
         self, search: Search, page: RankedPage, page_size: int, deadline: Deadline
     ) -> SearchPage:
-        # The thresholds come from here, and the version that all vectors of one question share.
+        # The calibration comes from here, and the version that all vectors of one question share.
         model = await self._models.embedder(deadline.remaining_s())
         try:
             if page.embedding_version and page.embedding_version != model.version:
@@ -140,33 +155,72 @@ class Searcher:
             model = await self._models.embedder(deadline.remaining_s())
             vectors = await self._vectors.of(search.parts, model, deadline)
         ranked_by_vector = any(vector.values_f32 is not None for vector in vectors)
-        hits = await self._index.search(
-            IndexQuery(
-                targets=tuple(map(_target, search.parts, vectors)),
-                garment=search.garment,
-                conditions=search.conditions,
-                equal_attributes=search.features.conditions(),
-                top_k=page_size,
-                offset=page.offset,
-                excluded_product_ids=(),
-                embedding_version=model.version if ranked_by_vector else "",
-                min_index_version=search.min_index_version,
-            ),
-            timeout_s=deadline.remaining_s(),
+        query = IndexQuery(
+            targets=tuple(map(_target, search.parts, vectors)),
+            garment=search.garment,
+            conditions=search.conditions,
+            equal_attributes=search.features.conditions(),
+            top_k=page_size,
+            offset=page.offset,
+            excluded_product_ids=(),
+            embedding_version=model.version if ranked_by_vector else "",
+            min_index_version=search.min_index_version,
+            metric=search.metric,
         )
-        ranked = _judge(hits, _weak_below(search.parts, model))
+        category = page.category
+        if wants_category(search):
+            query, vectors, category = await self._in_category(
+                search, query, vectors, page, model, deadline
+            )
+        hits = await self._index.search(query, timeout_s=deadline.remaining_s())
+        judged = _judged(hits, search.parts, [one.values_f32 for one in vectors], model)
+        if page.offset:
+            judged = replace(judged, no_good_match=page.no_good_match)
         next_token = ""
         end = page.offset + page_size
         if end < hits.candidate_count and end <= _MAX_OFFSET:
-            next_token = write_token(RankedPage(search.digest, end, model.version))
+            following = RankedPage(
+                search.digest, end, model.version, judged.no_good_match, category
+            )
+            next_token = write_token(following)
         return SearchPage(
-            ranked=ranked,
+            judged=judged,
             listed=(),
             next_page_token=next_token,
             candidate_count=hits.candidate_count,
             index_version=hits.index_version,
             part_reports=tuple(vector.report for vector in vectors),
         )
+
+    async def _in_category(
+        self,
+        search: Search,
+        query: IndexQuery,
+        vectors: list[PartVector],
+        page: RankedPage,
+        model: EmbedderInfo,
+        deadline: Deadline,
+    ) -> tuple[IndexQuery, list[PartVector], str]:
+        """The query inside the category that its photographs show, if they show one clearly."""
+        everything = replace(
+            query, equal_attributes=search.features.without_category().conditions()
+        )
+        places = [place for place, part in enumerate(search.parts) if _shows(part)]
+        shown = [vectors[place].values_f32 or b"" for place in places]
+        guesses, category = await self._categories.of(shown, everything, model, deadline)
+        if page.offset:
+            # What was written since the first page must not move the others elsewhere.
+            category = page.category
+        told = list(vectors)
+        for place, guess in zip(places, guesses, strict=True):
+            guess = replace(guess, applied=bool(category))
+            told[place] = replace(
+                told[place], report=replace(told[place].report, category_guess=guess)
+            )
+        if not category:
+            return everything, told, ""
+        features = replace(search.features, category=category)
+        return replace(query, equal_attributes=features.conditions()), told, category
 
     async def _list(
         self,
@@ -197,7 +251,7 @@ class Searcher:
         if listed.next_page_token:
             next_token = write_token(ListedPage(search.digest, listed.next_page_token))
         return SearchPage(
-            ranked=(),
+            judged=Judged(),
             listed=listed.products,
             next_page_token=next_token,
             candidate_count=listed.total_size,
@@ -206,17 +260,30 @@ class Searcher:
         )
 
 
-def _judge(hits: Hits, weak_below: float) -> tuple[Ranked, ...]:
-    return tuple(Ranked(hit, weak=hit.score < weak_below) for hit in hits.hits)
+def wants_category(search: Search) -> bool:
+    """Whether the category is to be inferred."""
+    return search.features.category.strip().casefold() == AUTO
 
 
-def _weak_below(parts: tuple[Part, ...], model: EmbedderInfo) -> float:
-    # Cosines of words to pictures are the lowest of all, so words decide where they take part.
-    if any(isinstance(part, TextPart | FeaturesPart) for part in parts):
-        return model.weak_text
-    if any(isinstance(part, PhotographPart) for part in parts):
-        return model.weak_image
-    return model.weak_product
+def _shows(part: Part) -> bool:
+    return isinstance(part, PhotographPart) and part.weight > 0
+
+
+def _judged(
+    hits: Hits, parts: Sequence[Part], vectors: Sequence[bytes | None], model: EmbedderInfo
+) -> Judged:
+    judge = Judge.of(model.calibration, parts, vectors, hits.usual)
+    if judge is None or model.calibration is None:
+        return Judged(tuple(Ranked(hit, None, weak=False) for hit in hits.hits))
+    ranked = []
+    for hit in hits.hits:
+        probability = judge.probability(hit.part_cosines)
+        ranked.append(Ranked(hit, probability, weak=probability < judge.weak_below))
+    return Judged(
+        ranked=tuple(ranked),
+        no_good_match=all(one.weak for one in ranked),
+        meaning=ScoreMeaning(model.version, model.calibration.fitted_on, judge.weak_below),
+    )
 
 
 def _target(part: Part, vector: PartVector) -> VectorTarget | ProductTarget:

@@ -18,6 +18,15 @@ Facet = NewType("Facet", object)
 """Counted values of one attribute."""
 
 
+class Metric(IntEnum):
+    """How nearness is measured; the numbers of lookalike.type.v1.DistanceMetric."""
+
+    UNSPECIFIED = 0
+    COSINE = 1
+    L2 = 2
+    L1 = 3
+
+
 class View(IntEnum):
     """How much of a product is wanted; the numbers of lookalike.type.v1.ProductView."""
 
@@ -60,17 +69,34 @@ class IndexQuery:
     excluded_product_ids: tuple[str, ...]
     embedding_version: str
     min_index_version: int
+    metric: Metric
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A product and how near it is. Scores are cosines."""
+    """A product and how near it is.
+
+    Attributes:
+      score, best_image_score: in the metric asked for, greater is nearer.
+      distance: None where the metric has none.
+      part_cosines: of each part of the query by itself.
+    """
 
     product: StoredProduct
     score: float
+    distance: float | None
+    part_cosines: tuple[float, ...]
     best_image_index: int
     best_garment: Garment
     best_image_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The usual cosine of each part of a query, and over how many products it is the mean."""
+
+    cosines: tuple[float, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +106,15 @@ class Hits:
     hits: tuple[Hit, ...]
     candidate_count: int
     index_version: int
+    usual: Usual
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """The values that a near product has of one attribute, and its cosine."""
+
+    values: tuple[str, ...]
+    cosine: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from services.gateway.category_guess import CategoryGuess
 from services.gateway.feature_words import Features
-from services.gateway.ranking import Conditions, Hit, StoredProduct
+from services.gateway.ranking import Conditions, Hit, Metric, StoredProduct
 from services.gateway.values import FoundGarment, Garment, Picture
 
 
@@ -48,7 +49,7 @@ class Search:
     """A question.
 
     Attributes:
-      features: that have to be equal.
+      features: that have to be equal; the category may be `auto`.
       page_size: None: the default.
       digest: stands for all of the question that must stay the same from page to page.
     """
@@ -60,6 +61,7 @@ class Search:
     page_size: int | None
     page_token: str
     min_index_version: int
+    metric: Metric
     digest: bytes
 
 
@@ -71,21 +73,41 @@ class PartReport:
     words: str = ""
     garments: tuple[FoundGarment, ...] = ()
     whole_image_fallback: bool = False
+    category_guess: CategoryGuess | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A hit, and whether it is the best there is but not good."""
+    """A hit, how probably it is a match, and whether it is the best there is but not good."""
 
     hit: Hit
+    match_probability: float | None
     weak: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreMeaning:
+    """What probabilities rest on."""
+
+    embedding_version: str
+    fitted_on: str
+    weak_below: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Ranked hits and what is said of them together; None where nothing is calibrated."""
+
+    ranked: tuple[Ranked, ...] = ()
+    no_good_match: bool | None = None
+    meaning: ScoreMeaning | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
     """A page of an answer: ranked hits, or listed products where nothing ranks."""
 
-    ranked: tuple[Ranked, ...]
+    judged: Judged
     listed: tuple[StoredProduct, ...]
     next_page_token: str
     candidate_count: int
@@ -97,5 +119,5 @@ class SearchPage:
 class Similar:
     """Products similar to one, best first."""
 
-    ranked: tuple[Ranked, ...]
+    judged: Judged
     index_version: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from servicekit.errors import DeadlineExceeded
+from services.gateway.calibration import Calibration
 
 
 class Garment(IntEnum):
@@ -169,16 +170,14 @@ class SegmenterInfo:
 
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
-    """The model that embeds. weak_*: cosines below which a match means little."""
+    """The model that embeds. calibration: None if its scores were not calibrated."""
 
     version: str
     model: str
     dimension: int
     image_side_px: int
     execution_provider: str
-    weak_text: float
-    weak_image: float
-    weak_product: float
+    calibration: Calibration | None
 
 
 @dataclass(frozen=True, slots=True)

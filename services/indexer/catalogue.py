@@ -23,9 +23,10 @@ from services.indexer.domain import (
 )
 from services.indexer.facets import Facets
 from services.indexer.filters import Filter
+from services.indexer.metric import Metric
 from services.indexer.pooling import own_garment, pool
 from services.indexer.projection import Projection
-from services.indexer.queries import Found, Page, SearchQuery
+from services.indexer.queries import Found, Hit, Page, SearchQuery, Usual
 from services.indexer.shown import Rendered, Shown, ShownProducts
 from services.indexer.streams import check_space
 from services.indexer.versions import VersionGate
@@ -63,6 +64,7 @@ class SearchRequest:
     excluded_ids: frozenset[str]
     embedding_version: str
     min_index_version: int
+    metric: Metric
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +72,7 @@ class Match:
     """A product found, and the photograph and garment of it that are nearest by themselves."""
 
     product: Rendered
-    score: float
+    hit: Hit
     best_image_index: int
     best_garment: Garment | None
     best_image_score: float
@@ -83,6 +85,7 @@ class SearchAnswer:
     matches: tuple[Match, ...]
     candidate_count: int
     index_version: int
+    usual: Usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +186,12 @@ class Catalogue:
         slot = Slot.OWN if request.garment is None else Slot(request.garment)
         if any(isinstance(part.target, str) for part in request.parts):
             # Off the loop, because stored vectors are read behind the index's lock.
-            vector = await asyncio.to_thread(self._query_vector, request, slot)
+            mixed = await asyncio.to_thread(self._query_vector, request, slot)
         else:
-            vector = self._query_vector(request, slot)
-        if vector is None:
-            return SearchAnswer((), 0, self._projection.version)
+            mixed = self._query_vector(request, slot)
+        if mixed is None:
+            return SearchAnswer((), 0, self._projection.version, Usual((), 0))
+        vector, parts = mixed
         liked = {
             part.target
             for part in request.parts
@@ -200,6 +204,8 @@ class Catalogue:
             request.excluded_ids | liked,
             request.top_k,
             request.offset,
+            request.metric,
+            parts,
         )
         return await self._consistent(query, request.garment, deadline)
 
@@ -218,15 +224,15 @@ class Catalogue:
         """
         for attempt in range(_SEARCHES):
             found = await self._search(query, deadline)
-            matches, newer = await self._matches(found, query.vector, garment)
+            matches, newer = await self._matches(found, query, garment)
             if newer == found.index_version or attempt == _SEARCHES - 1:
                 break
             with contextlib.suppress(Unavailable):
                 await self._gate.wait(newer, time.monotonic() + _CATCH_UP_S)
-        return SearchAnswer(tuple(matches), found.candidate_count, found.index_version)
+        return SearchAnswer(tuple(matches), found.candidate_count, found.index_version, found.usual)
 
     async def _matches(
-        self, found: Found, vector: Vector, garment: Garment | None
+        self, found: Found, query: SearchQuery, garment: Garment | None
     ) -> tuple[list[Match], int]:
         """The matches that still exist, and the index version that explains all of them."""
         matches: list[Match] = []
@@ -246,19 +252,24 @@ class Catalogue:
                     if product.version != hit.version:
                         newest = max(newest, product.version)
                     one = self._shown.put(product, found.load)
-                matches.append(_match(one, hit.score, vector, garment))
+                matches.append(_match(one, hit, query, garment))
         return matches, newest
 
-    def _query_vector(self, request: SearchRequest, slot: Slot) -> Vector | None:
-        """The weighted sum at length 1; None if the index holds no vectors to compare with."""
+    def _query_vector(
+        self, request: SearchRequest, slot: Slot
+    ) -> tuple[Vector, tuple[Vector, ...]] | None:
+        """The weighted sum at length 1, and the parts where it is not the only one itself; None if
+        the index holds no vectors to compare with."""
         space = self._projection.space
         total: np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None = None
+        parts: list[Vector] = []
         for part in request.parts:
             if isinstance(part.target, str):
                 vector = self._product_vector(part.target, slot)
             else:
                 vector = part.target
                 check_space(space, request.embedding_version, len(vector))
+            parts.append(vector)
             weighted = part.weight * vector.astype(np.float64)
             total = weighted if total is None else total + weighted
         if space is None or total is None:
@@ -270,7 +281,8 @@ class Catalogue:
                 reason="FIELD_INVALID",
                 field="parts",
             )
-        return (total / length).astype(np.float32)
+        alone = len(parts) == 1 and request.parts[0].weight > 0
+        return (total / length).astype(np.float32), () if alone else tuple(parts)
 
     def _product_vector(self, product_id: str, slot: Slot) -> Vector:
         try:
@@ -303,11 +315,11 @@ def _pooled(products: Sequence[Product]) -> list[Product]:
     return whole
 
 
-def _match(shown: Shown, score: float, vector: Vector, garment: Garment | None) -> Match:
-    view, best_score = shown.best(vector, garment)
+def _match(shown: Shown, hit: Hit, query: SearchQuery, garment: Garment | None) -> Match:
+    view, best_score = shown.best(query.vector, garment, query.metric)
     return Match(
         shown.rendered,
-        score,
+        hit,
         0 if view is None else view.image_index,
         None if view is None else view.garment,
         best_score,

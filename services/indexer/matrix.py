@@ -1,22 +1,26 @@
-"""Exact top-k cosine over a contiguous matrix, in two passes.
+"""Exact top-k over a contiguous matrix: cosine and L2 in two passes, L1 in one.
 
 The first pass reads an int8 copy, a quarter of the bytes, and bounds every row's true score by
 Cauchy-Schwarz from the stored length of its rounding error. Only rows whose upper bound reaches
 the k-th best lower bound can be among the k best; those are scored from the float32 rows. So the
 result is that of a full scan, whatever the data: bad data costs time, never recall.
 
+Among vectors of length 1, L2 orders as the cosine does, so it takes the same two passes and only
+the last step differs. L1 has no such bound: every row that takes part is read.
+
 Shapes: n rows, d dimensions. Rows and queries have length 1 (or 0).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numkong
 import numpy as np
 from numpy.typing import NDArray
 
 from services.indexer.domain import Vector
+from services.indexer.metric import Distances, Metric, distances
 
 Rows: TypeAlias = NDArray[np.int64]
 Scores: TypeAlias = NDArray[np.float32]
@@ -26,6 +30,7 @@ _SLACK: Final = 4e-6
 _BLOCK_ROWS: Final = 8192
 # So few that several passes over them find them in the cache.
 _CACHED_ROWS: Final = 512
+_USUAL_ROWS: Final = 1024
 _GATHER_BELOW: Final = 1 / 8
 _SMALL: Final = 512
 
@@ -43,17 +48,18 @@ class Query:
     vector: Vector
     k: int
     rows: Rows | None
+    metric: Metric = Metric.COSINE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
     """The k best rows and all that tie with the last of them, in no order.
 
-    Shapes: rows and scores (m,).
+    Shapes: rows and scores (m,). Scores are cosines, or distances below 0.
     """
 
     rows: Rows
-    scores: Scores
+    scores: Scores | Distances
 
 
 class Matrix:
@@ -134,6 +140,8 @@ class Matrix:
             count = self._size if query.rows is None else len(query.rows)
             if count == 0 or query.k <= 0:
                 found[index] = Candidates(np.zeros(0, np.int64), np.zeros(0, np.float32))
+            elif query.metric is Metric.L1:
+                found[index] = self._search_l1(query)
             elif query.rows is not None and count < self._size * _GATHER_BELOW:
                 found[index] = self._search_rows(query, query.rows)
             else:
@@ -142,11 +150,47 @@ class Matrix:
             found[index] = candidates
         return [candidates for candidates in found if candidates is not None]
 
+    def cosines(self, rows: Rows, vectors: Sequence[Vector]) -> NDArray[np.float64]:
+        """Of some rows and vectors. Shapes: rows (m,), vectors p of (d,); returns (m, p)."""
+        return self._values[rows].astype(np.float64) @ np.stack(vectors).astype(np.float64).T
+
+    def usual(self, vectors: Sequence[Vector]) -> tuple[NDArray[np.float32], int]:
+        """Each vector's mean cosine over all rows, or over 1 024 of them evenly spread.
+
+        Returns:
+          The means (p,), and over how many rows.
+        """
+        rows = self._values[: self._size : max(1, -(-self._size // _USUAL_ROWS))]
+        if not len(rows):
+            return np.zeros(len(vectors), np.float32), 0
+        return np.asarray((rows @ np.stack(vectors).T).mean(axis=0)), len(rows)
+
+    def _search_l1(self, query: Query) -> Candidates:
+        count = self._size if query.rows is None else len(query.rows)
+        apart = np.empty((_CACHED_ROWS, self._dimension), np.float32)
+        ones = np.ones(self._dimension, np.float32)
+        nearly = np.empty(count, np.float32)
+        for start in range(0, count, _CACHED_ROWS):
+            block = slice(start, min(start + _CACHED_ROWS, count))
+            room = apart[: block.stop - start]
+            values = self._values[block if query.rows is None else query.rows[block]]
+            np.abs(np.subtract(values, query.vector, out=room), out=room)
+            np.matmul(room, ones, out=nearly[block])
+        rows = np.arange(count) if query.rows is None else query.rows
+        if query.k < count:
+            # What float32 rounds away of a sum of d values, generously; the few are summed again.
+            worst = -_kth_largest(-nearly, query.k)
+            rows = rows[nearly <= worst * np.float32(1 + 1e-6 * self._dimension) + _SLACK]
+        return self._exact(query, rows)
+
     def _search_rows(self, query: Query, rows: Rows) -> Candidates:
         if len(rows) > max(_SMALL, 2 * query.k):
             split = _Split.of(query.vector)
             approximate = _dots(self._rounded[rows], split.high[None])[:, 0] * self._scale[rows]
-            rows = self._narrowed(query, split, rows, approximate * split.high_scale)
+            approximate *= split.high_scale
+            if query.metric is Metric.L2:
+                approximate[self._scale[rows] == 0] = 0.5
+            rows = self._narrowed(query, split, rows, approximate)
         return self._exact(query, rows)
 
     def _scan(self, queries: Sequence[Query]) -> list[Candidates]:
@@ -164,6 +208,9 @@ class Matrix:
         found = []
         for query, split, scores in zip(queries, splits, approximate, strict=True):
             scores *= split.high_scale
+            if query.metric is Metric.L2:
+                # The one length that is not 1: from no vector the distance is 1, as at cosine 0.5.
+                scores[self._scale[: self._size] == 0] = 0.5
             if query.rows is not None:
                 scores = scores[query.rows]
             found.append(self._exact(query, self._narrowed(query, split, query.rows, scores)))
@@ -190,9 +237,15 @@ class Matrix:
 
     def _exact(self, query: Query, rows: Rows) -> Candidates:
         """Scores rows from their float32 values."""
-        scores = np.empty(len(rows), np.float32)
+        measured = query.metric is not Metric.COSINE
+        scores: Scores | Distances = (
+            np.empty(len(rows), np.float64) if measured else np.empty(len(rows), np.float32)
+        )
         for start in range(0, len(rows), _BLOCK_ROWS):
             values = self._values[rows[start : start + _BLOCK_ROWS]]
+            if measured:
+                scores[start : start + len(values)] = -distances(query.metric, values, query.vector)
+                continue
             # This kernel sums in float64, row by row: equal vectors score equally.
             products = np.asarray(numkong.dot(values, query.vector[None]))
             scores[start : start + len(values)] = products.reshape(-1)
@@ -284,6 +337,7 @@ def _dots(rows: NDArray[np.int8], queries: NDArray[np.int8]) -> NDArray[np.float
     return np.asarray(numkong.dots_packed(rows, numkong.dots_pack(queries)))
 
 
-def _kth_largest(scores: NDArray[np.float32], k: int) -> np.float32:
+def _kth_largest(scores: Scores | Distances, k: int) -> np.floating[Any]:
     position = max(len(scores) - k, 0)
-    return np.float32(np.partition(scores, position)[position])
+    kth: np.floating[Any] = np.partition(scores, position)[position]
+    return kth

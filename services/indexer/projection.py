@@ -18,7 +18,8 @@ from services.indexer.domain import Change, IndexedProduct, Slot, Space, Tally, 
 from services.indexer.facets import AttributeIndex, Facets
 from services.indexer.filters import Filter
 from services.indexer.matrix import Candidates, Matrix, Query
-from services.indexer.queries import Found, Hit, Page, SearchQuery
+from services.indexer.metric import Metric, score_of
+from services.indexer.queries import Found, Hit, Page, SearchQuery, Usual
 
 _LOAD_PRODUCTS = 2048
 
@@ -262,7 +263,7 @@ class Projection:
             key = (tuple(query.conditions), query.excluded_ids)
             if key not in masks:
                 masks[key] = self._rows_taking_part(matrix, query)
-            asked.append(Query(query.vector, query.skip + query.top_k, masks[key]))
+            asked.append(Query(query.vector, query.skip + query.top_k, masks[key], query.metric))
         found = matrix.search(asked)
         return [
             Found(
@@ -270,8 +271,11 @@ class Projection:
                 len(matrix) if part.rows is None else len(part.rows),
                 self._version,
                 self._loads,
+                usual,
             )
-            for query, part, candidates in zip(queries, asked, found, strict=True)
+            for query, part, candidates, usual in zip(
+                queries, asked, found, _usual(matrix, queries), strict=True
+            )
         ]
 
     def _rows_taking_part(self, matrix: Matrix, query: SearchQuery) -> NDArray[np.int64] | None:
@@ -289,10 +293,38 @@ class Projection:
     ) -> tuple[Hit, ...]:
         owners = matrix.owners[candidates.rows]
         ranked = sorted(
-            zip(candidates.scores.tolist(), owners.tolist(), strict=True),
+            zip(candidates.scores.tolist(), owners.tolist(), candidates.rows.tolist(), strict=True),
             key=lambda entry: (-entry[0], self._ids[entry[1]]),
-        )
-        return tuple(
-            Hit(self._ids[owner], min(1.0, max(-1.0, score)), int(self._versions[owner]))
-            for score, owner in ranked[query.skip : query.skip + query.top_k]
-        )
+        )[query.skip : query.skip + query.top_k]
+        if query.metric is Metric.COSINE and not query.parts:
+            return tuple(
+                Hit(self._ids[owner], cosine, int(self._versions[owner]), None, cosine, (cosine,))
+                for cosine, owner in ((_clamped(score), owner) for score, owner, _ in ranked)
+            )
+        rows = np.array([row for _, _, row in ranked], np.int64)
+        cosines = matrix.cosines(rows, (query.vector, *query.parts)).tolist()
+        hits = []
+        for (score, owner, _), (cosine, *of_parts) in zip(ranked, cosines, strict=True):
+            distance = None if query.metric is Metric.COSINE else -score
+            hits.append(
+                Hit(
+                    self._ids[owner],
+                    _clamped(score) if distance is None else score_of(distance),
+                    int(self._versions[owner]),
+                    distance,
+                    _clamped(cosine),
+                    tuple(map(_clamped, of_parts or [cosine])),
+                )
+            )
+        return tuple(hits)
+
+
+def _usual(matrix: Matrix, queries: Sequence[SearchQuery]) -> list[Usual]:
+    vectors = [vector for query in queries for vector in query.parts or (query.vector,)]
+    means, count = matrix.usual(vectors)
+    left = iter(means.tolist())
+    return [Usual(tuple(islice(left, len(query.parts) or 1)), count) for query in queries]
+
+
+def _clamped(cosine: float) -> float:
+    return min(1.0, max(-1.0, cosine))

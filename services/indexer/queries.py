@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from services.indexer.domain import Slot, Vector
 from services.indexer.filters import Filter
+from services.indexer.metric import Metric
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -13,6 +14,7 @@ class SearchQuery:
     Attributes:
       vector: (dimension,), of length 1.
       skip: so many of the best are left out first.
+      parts: the vectors of length 1 that it was mixed from; none where it is the only one itself.
     """
 
     vector: Vector
@@ -21,15 +23,35 @@ class SearchQuery:
     excluded_ids: frozenset[str]
     top_k: int
     skip: int
+    metric: Metric = Metric.COSINE
+    parts: tuple[Vector, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A product found, with its cosine, and the version of it that was compared."""
+    """A product found, how near it is, and the version of it that was compared.
+
+    Attributes:
+      score: in the query's metric, greater is nearer.
+      distance: None where the metric has none.
+      part_cosines: of each part of the query by itself; of the query where it has one part.
+    """
 
     product_id: str
     score: float
     version: int
+    distance: float | None
+    cosine: float
+    part_cosines: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What cosines are usual: for each part of a query (for the query where it has one), the mean
+    over products of the index, and over how many."""
+
+    cosines: tuple[float, ...]
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +66,7 @@ class Found:
     candidate_count: int
     index_version: int
     load: int
+    usual: Usual = Usual((), 0)
 
 
 @dataclass(frozen=True, slots=True)

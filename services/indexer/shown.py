@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NewType
 
 from services.indexer.domain import Garment, Product, Vector
+from services.indexer.metric import Metric, nearness
 
 Rendered = NewType("Rendered", object)
 """A product without its vectors, as the doorway writes it; nothing else looks inside."""
@@ -41,17 +42,19 @@ class Shown:
     views: tuple[View, ...]
     size_bytes: int
 
-    def best(self, vector: Vector, garment: Garment | None) -> tuple[View | None, float]:
-        """The view nearest to a vector, among those of a garment if one is given, with its cosine;
+    def best(
+        self, vector: Vector, garment: Garment | None, metric: Metric
+    ) -> tuple[View | None, float]:
+        """The view nearest to a vector, among those of a garment if one is given, with its score;
         the first of equals; None and 0 if there is no view."""
         best: View | None = None
         best_score = -2.0
         for view in self.views:
             if garment is None or view.garment is garment:
-                cosine = float(view.vector @ vector)
-                if cosine > best_score:
-                    best, best_score = view, cosine
-        return best, 0.0 if best is None else min(1.0, max(-1.0, best_score))
+                score = nearness(metric, view.vector, vector)
+                if score > best_score:
+                    best, best_score = view, score
+        return best, 0.0 if best is None else best_score
 
 
 class ShownProducts:

@@ -150,8 +150,11 @@ async def test_the_model_tells_what_it_is(
     assert info.execution_provider == "CPUExecutionProvider"
     assert info.licence
     assert "260" in info.image_preprocessing
-    for threshold in (info.weak_below.text, info.weak_below.image, info.weak_below.product):
-        assert 0 < threshold < 1
+    for curve in (info.calibration.text, info.calibration.image, info.calibration.product):
+        assert 0 < curve.weak_below < 1
+        assert curve.score_weight > 0
+        assert len(curve.topic_values_f32) in (0, 4 * info.dimension)
+    assert info.calibration.fitted_on
 
 
 async def test_vectors_have_the_told_dimension_and_length_1(

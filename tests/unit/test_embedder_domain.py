@@ -17,10 +17,9 @@ from services.embedder.domain import (
     Rgb,
     Tokens,
     Vector,
-    WeakThresholds,
 )
 
-SPEC = ModelSpec("space/1", "m", 2, "none", 1, 8, WeakThresholds(0, 0, 0), "Apache-2.0")
+SPEC = ModelSpec("space/1", "m", 2, "none", 1, 8, None, "Apache-2.0")
 VECTOR = np.array([1, 0], np.float32)
 
 

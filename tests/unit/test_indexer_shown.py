@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from services.indexer.domain import Garment, GarmentEmbedding, Product, ProductImage, Vector
+from services.indexer.metric import Metric
 from services.indexer.shown import Rendered, ShownProducts
 
 
@@ -86,12 +87,12 @@ def test_the_first_of_the_nearest_views_is_the_best() -> None:
     shown = ShownProducts(render, 0).put(
         product("a", 1, {Garment.UNION: far}, {Garment.UPPER: near}, {Garment.UPPER: near}), load=1
     )
-    view, score = shown.best(unit(1, 0.1), None)
+    view, score = shown.best(unit(1, 0.1), None, Metric.COSINE)
     assert view is not None
     assert (view.image_index, view.garment) == (1, Garment.UPPER)
     assert 0.9999 < score <= 1.0
-    view, score = shown.best(unit(1, 0), Garment.UNION)
+    view, score = shown.best(unit(1, 0), Garment.UNION, Metric.COSINE)
     assert view is not None
     assert view.image_index == 0
     assert score == -1.0
-    assert shown.best(unit(1, 0), Garment.FULL) == (None, 0.0)
+    assert shown.best(unit(1, 0), Garment.FULL, Metric.COSINE) == (None, 0.0)

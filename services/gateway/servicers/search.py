@@ -48,6 +48,7 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             pictures.garment(request.garment, "garment"),
             wire.conditions(request),
             wire.min_index_version(request.min_index_version),
+            wire.metric(request.metric),
             self._deadline(context),
         )
         return wire.similar(similar)

@@ -20,6 +20,7 @@ from services.gateway.ranking import (
     Hits,
     IndexQuery,
     ListQuery,
+    Neighbour,
     ProductPage,
     StoredImage,
     StoredProduct,
@@ -137,6 +138,32 @@ class IndexClient:
         request = queries.search_request(query)
         return queries.hits(
             await answer("indexer", self._stub.SearchProducts(request, timeout=timeout_s))
+        )
+
+    async def neighbours(
+        self, query: IndexQuery, field: str, *, timeout_s: float
+    ) -> tuple[Neighbour, ...]:
+        request = queries.search_request(query)
+        return queries.neighbours(
+            await answer("indexer", self._stub.SearchProducts(request, timeout=timeout_s)), field
+        )
+
+    async def attribute_words(
+        self,
+        field: str,
+        conditions: Conditions | None,
+        equal_attributes: tuple[tuple[str, str], ...],
+        max_values: int,
+        *,
+        timeout_s: float,
+    ) -> tuple[str, ...]:
+        request = indexer_pb2.ListFacetsRequest(
+            fields=[field],
+            filter=queries.filter_message(conditions, equal_attributes),
+            max_values=max_values,
+        )
+        return queries.facet_words(
+            await answer("indexer", self._stub.ListFacets(request, timeout=timeout_s))
         )
 
     async def get_product(

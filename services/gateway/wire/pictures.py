@@ -22,6 +22,7 @@ from services.gateway.values import (
     SegmenterInfo,
     SegmentOptions,
 )
+from services.gateway.wire.calibration import calibration
 
 _PRIORITIES = {
     Lane.ONLINE: embedding_pb2.PRIORITY_ONLINE,
@@ -200,7 +201,5 @@ def embedder_info(message: embedder_pb2.GetModelInfoResponse) -> EmbedderInfo:
         dimension=message.dimension,
         image_side_px=message.image_side_px,
         execution_provider=message.execution_provider,
-        weak_text=message.weak_below.text,
-        weak_image=message.weak_below.image,
-        weak_product=message.weak_below.product,
+        calibration=calibration(message.calibration) if message.HasField("calibration") else None,
     )

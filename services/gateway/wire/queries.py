@@ -5,7 +5,7 @@ from typing import cast
 from google.protobuf import struct_pb2
 
 from lookalike.indexer.v1 import indexer_pb2
-from lookalike.type.v1 import embedding_pb2, filter_pb2, product_pb2
+from lookalike.type.v1 import distance_pb2, embedding_pb2, filter_pb2, product_pb2
 from services.gateway.ranking import (
     Conditions,
     Facet,
@@ -14,10 +14,12 @@ from services.gateway.ranking import (
     Hits,
     IndexQuery,
     ListQuery,
+    Neighbour,
     ProductPage,
     ProductTarget,
     StoredImage,
     StoredProduct,
+    Usual,
     VectorTarget,
     View,
 )
@@ -53,6 +55,7 @@ def search_request(query: IndexQuery) -> indexer_pb2.SearchProductsRequest:
         excluded_product_ids=query.excluded_product_ids,
         embedding_version=query.embedding_version,
         min_index_version=query.min_index_version,
+        metric=distance_pb2.DistanceMetric.ValueType(int(query.metric)),
     )
 
 
@@ -71,6 +74,8 @@ def hits(message: indexer_pb2.SearchProductsResponse) -> Hits:
             Hit(
                 product=StoredProduct(one.product),
                 score=one.score,
+                distance=one.distance if one.HasField("distance") else None,
+                part_cosines=tuple(one.part_cosines),
                 best_image_index=one.best_image_index,
                 best_garment=Garment(one.best_garment),
                 best_image_score=one.best_image_score,
@@ -79,7 +84,30 @@ def hits(message: indexer_pb2.SearchProductsResponse) -> Hits:
         ),
         candidate_count=message.candidate_count,
         index_version=message.index_version,
+        usual=Usual(tuple(message.usual_cosines), message.usual_count),
     )
+
+
+def neighbours(message: indexer_pb2.SearchProductsResponse, field: str) -> tuple[Neighbour, ...]:
+    """The words that the products of a ranking have of one attribute; most have one."""
+    return tuple(
+        Neighbour(_words(one.product.attributes.fields[field]), one.cosine)
+        for one in message.results
+        if field in one.product.attributes.fields
+    )
+
+
+def facet_words(message: indexer_pb2.ListFacetsResponse) -> tuple[str, ...]:
+    """The values of facets that are words, the most frequent first."""
+    return tuple(
+        word for facet in message.facets for one in facet.values for word in _words(one.value)
+    )
+
+
+def _words(value: struct_pb2.Value) -> tuple[str, ...]:
+    if value.HasField("list_value"):
+        return tuple(word for one in value.list_value.values for word in _words(one))
+    return (value.string_value,) if value.string_value else ()
 
 
 def list_request(query: ListQuery) -> indexer_pb2.ListProductsRequest:

@@ -7,6 +7,7 @@ from lookalike.gateway.v1 import search_pb2
 from lookalike.type.v1 import filter_pb2, product_pb2
 from servicekit.errors import InvalidArgument
 from servicekit.status import to_status
+from services.gateway.category_guess import CategoryGuess
 from services.gateway.feature_words import Features
 from services.gateway.overview import Overview, ServiceState
 from services.gateway.page_token import query_digest
@@ -16,6 +17,7 @@ from services.gateway.ranking import (
     Conditions,
     FacetCounts,
     ListQuery,
+    Metric,
     ProductPage,
     StoredImage,
     StoredProduct,
@@ -28,6 +30,7 @@ from services.gateway.search_messages import (
     PhotographPart,
     ProductPart,
     Ranked,
+    ScoreMeaning,
     Search,
     SearchPage,
     Similar,
@@ -58,6 +61,7 @@ def search(request: search_pb2.SearchProductsRequest) -> Search:
         page_size=request.page_size if request.HasField("page_size") else None,
         page_token=request.page_token,
         min_index_version=min_index_version(request.min_index_version),
+        metric=metric(request.metric),
         digest=_digest(request),
     )
 
@@ -128,6 +132,16 @@ def min_index_version(value: int) -> int:
     return value
 
 
+def metric(value: int) -> Metric:
+    """How nearness is measured; raises InvalidArgument for a metric that there is not."""
+    try:
+        return Metric(value)
+    except ValueError:
+        raise InvalidArgument(
+            f"There is no metric {value}.", reason="FIELD_INVALID", field="metric"
+        ) from None
+
+
 def view(value: int) -> View:
     """How much of a product is wanted; raises InvalidArgument for a view that there is not."""
     try:
@@ -164,11 +178,23 @@ def search_page(value: SearchPage) -> search_pb2.SearchProductsResponse:
     """A page of an answer."""
     listed = [search_pb2.SearchResult(product=product(one)) for one in value.listed]
     return search_pb2.SearchProductsResponse(
-        results=listed or _ranked(value.ranked),
+        results=listed or _ranked(value.judged.ranked),
         next_page_token=value.next_page_token,
         candidate_count=value.candidate_count,
         index_version=value.index_version,
         part_reports=[_part_report(report) for report in value.part_reports],
+        no_good_match=value.judged.no_good_match,
+        score_meaning=_meaning(value.judged.meaning),
+    )
+
+
+def _meaning(value: ScoreMeaning | None) -> search_pb2.ScoreMeaning | None:
+    if value is None:
+        return None
+    return search_pb2.ScoreMeaning(
+        embedding_version=value.embedding_version,
+        fitted_on=value.fitted_on,
+        weak_below=value.weak_below,
     )
 
 
@@ -178,13 +204,25 @@ def _part_report(value: PartReport) -> search_pb2.PartReport:
         words=value.words,
         garments=found_garment_messages(value.garments),
         whole_image_fallback=value.whole_image_fallback,
+        category_guess=_category_guess(value.category_guess),
+    )
+
+
+def _category_guess(value: CategoryGuess | None) -> search_pb2.CategoryGuess | None:
+    if value is None:
+        return None
+    return search_pb2.CategoryGuess(
+        category=value.category, confidence=value.confidence, applied=value.applied
     )
 
 
 def similar(value: Similar) -> search_pb2.FindSimilarProductsResponse:
     """Products similar to one."""
     return search_pb2.FindSimilarProductsResponse(
-        results=_ranked(value.ranked), index_version=value.index_version
+        results=_ranked(value.judged.ranked),
+        index_version=value.index_version,
+        no_good_match=value.judged.no_good_match,
+        score_meaning=_meaning(value.judged.meaning),
     )
 
 
@@ -193,6 +231,8 @@ def _ranked(values: Iterable[Ranked]) -> list[search_pb2.SearchResult]:
         search_pb2.SearchResult(
             product=product(one.hit.product),
             score=one.hit.score,
+            distance=one.hit.distance,
+            match_probability=one.match_probability,
             weak=one.weak,
             best_image_index=one.hit.best_image_index,
             best_garment=garment_number(one.hit.best_garment),

@@ -13,6 +13,7 @@ from lookalike.type.v1 import garment_pb2, product_pb2
 from servicekit.errors import InvalidArgument
 from services.indexer.catalogue import Match, QueryPart, SearchAnswer, SearchRequest
 from services.indexer.domain import Blob, Garment, Product
+from services.indexer.metric import Metric
 from services.indexer.shown import Rendered
 from services.indexer.wire import checks
 from services.indexer.wire.filters import conditions
@@ -38,7 +39,15 @@ def search_request(request: indexer_pb2.SearchProductsRequest) -> SearchRequest:
         excluded_ids=frozenset(request.excluded_product_ids),
         embedding_version=request.embedding_version,
         min_index_version=min_index_version(request.min_index_version),
+        metric=_metric(request.metric),
     )
+
+
+def _metric(number: int) -> Metric:
+    try:
+        return Metric(number or Metric.COSINE)
+    except ValueError:
+        raise checks.invalid("metric", f"{number} is no metric") from None
 
 
 def _part(message: indexer_pb2.QueryPart, field: str) -> QueryPart:
@@ -75,13 +84,18 @@ def search_response(answer: SearchAnswer) -> indexer_pb2.SearchProductsResponse:
         results=[_scored(match) for match in answer.matches],
         candidate_count=answer.candidate_count,
         index_version=answer.index_version,
+        usual_cosines=answer.usual.cosines,
+        usual_count=answer.usual.count,
     )
 
 
 def _scored(match: Match) -> indexer_pb2.ScoredProduct:
     return indexer_pb2.ScoredProduct(
         product=cast(product_pb2.Product, match.product),
-        score=match.score,
+        score=match.hit.score,
+        distance=match.hit.distance,
+        cosine=match.hit.cosine,
+        part_cosines=match.hit.part_cosines,
         best_image_index=match.best_image_index,
         best_garment=garment_pb2.Garment.ValueType(match.best_garment or 0),
         best_image_score=match.best_image_score,
