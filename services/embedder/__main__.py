@@ -16,7 +16,6 @@ from services.embedder.config import PREFIX, EmbedderConfig
 from services.embedder.domain import Embedder, Pixels, Preparation, Tokens, Vector
 from services.embedder.metrics import EmbedderMetrics
 from services.embedder.model import load_model
-from services.embedder.preprocess import prepare_image
 from services.embedder.servicer import FULL_SERVICE_NAME, EmbedderServicer
 
 
@@ -56,7 +55,7 @@ async def main() -> int:
         preparation = Preparation(
             partial(decode, limits=limits),
             partial(from_raw, limits=limits),
-            prepare_image,
+            model.prepare,
             model.tokenizer,
             executor,
         )

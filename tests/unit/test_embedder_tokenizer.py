@@ -4,30 +4,30 @@ import pytest
 
 from models.registry import installed
 from services.embedder.domain import MAX_TEXT_BYTES
-from services.embedder.tokenizer import WordPieceTokenizer
+from services.embedder.tokenizer import ModelTokenizer, TokenRule
 
 START, END = 101, 102
 CONTEXT = 128
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> WordPieceTokenizer:
-    return WordPieceTokenizer(installed("minilm-l6") / "tokenizer.json", CONTEXT)
+def tokenizer() -> ModelTokenizer:
+    return ModelTokenizer(installed("minilm-l6") / "tokenizer.json", TokenRule(CONTEXT))
 
 
-def test_ids_are_those_of_the_published_vocabulary(tokenizer: WordPieceTokenizer) -> None:
+def test_ids_are_those_of_the_published_vocabulary(tokenizer: ModelTokenizer) -> None:
     tokens = tokenizer.encode("Light blue SKIRT for women")
     assert tokens.ids.tolist() == [START, 2422, 2630, 9764, 2005, 2308, END]
     assert not tokens.truncated
 
 
-def test_a_text_of_exactly_the_context_is_whole(tokenizer: WordPieceTokenizer) -> None:
+def test_a_text_of_exactly_the_context_is_whole(tokenizer: ModelTokenizer) -> None:
     tokens = tokenizer.encode(" ".join(["blue"] * (CONTEXT - 2)))
     assert len(tokens.ids) == CONTEXT
     assert not tokens.truncated
 
 
-def test_a_longer_text_loses_its_end_but_not_the_end_token(tokenizer: WordPieceTokenizer) -> None:
+def test_a_longer_text_loses_its_end_but_not_the_end_token(tokenizer: ModelTokenizer) -> None:
     tokens = tokenizer.encode("red " + " ".join(["blue"] * 500))
     assert len(tokens.ids) == CONTEXT
     assert tokens.ids[0] == START
@@ -35,7 +35,7 @@ def test_a_longer_text_loses_its_end_but_not_the_end_token(tokenizer: WordPieceT
     assert tokens.truncated
 
 
-def test_what_lies_beyond_the_context_does_not_matter(tokenizer: WordPieceTokenizer) -> None:
+def test_what_lies_beyond_the_context_does_not_matter(tokenizer: ModelTokenizer) -> None:
     start = " ".join(["blue"] * 200)
     assert tokenizer.encode(start).ids.tolist() == tokenizer.encode(start + " dress").ids.tolist()
 
@@ -52,7 +52,7 @@ def test_what_lies_beyond_the_context_does_not_matter(tokenizer: WordPieceTokeni
         "a\u0300" * 10_000,
     ],
 )
-def test_strange_texts_become_at_most_the_context(tokenizer: WordPieceTokenizer, text: str) -> None:
+def test_strange_texts_become_at_most_the_context(tokenizer: ModelTokenizer, text: str) -> None:
     tokens = tokenizer.encode(text)
     assert 2 <= len(tokens.ids) <= CONTEXT
     assert tokens.ids[0] == START

@@ -50,7 +50,7 @@ def test_a_model_that_is_not_here_says_what_to_run(tmp_path: Path) -> None:
 @pytest.fixture
 def own_manifests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of manifests that a test fills itself."""
-    folder = tmp_path / "manifests"
+    folder = tmp_path / "repository"
     folder.mkdir()
     monkeypatch.setattr(registry, "MANIFEST_DIR", folder)
     return folder

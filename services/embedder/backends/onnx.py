@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime as ort
 
 from servicekit.errors import FailedPrecondition
@@ -38,18 +39,24 @@ class OnnxOptions:
 
 
 class OnnxImageTower:
-    """Prepared pixels to vectors."""
+    """Prepared pixels to vectors.
 
-    def __init__(self, path: Path, options: OnnxOptions) -> None:
+    Args:
+      dimension: of the vectors; if the network gives more, its first so many, normalised again.
+    """
+
+    def __init__(self, path: Path, options: OnnxOptions, dimension: int) -> None:
         self._session = _session(path, options)
+        self._dimension = _checked(dimension, self._session, path)
         self.provider: str = self._session.get_providers()[0]
-        shape = self._session.get_inputs()[0].shape
-        self._input_shape = (int(shape[1]), int(shape[2]), int(shape[3]))
+        pixels = self._session.get_inputs()[0]
+        self._input_name: str = pixels.name
+        self._input_shape = (int(pixels.shape[1]), int(pixels.shape[2]), int(pixels.shape[3]))
 
     def embed(self, batch: Sequence[Pixels]) -> list[Vector]:
-        """float32 (dimension,) of length 1 for each uint8 (260, 260, 4)."""
-        vectors = self._session.run(None, {"pixels_rgba": np.stack(batch)})[0]
-        return list(vectors)
+        """float32 (dimension,) of length 1 for each uint8 (height, width, channels)."""
+        vectors = self._session.run(None, {self._input_name: np.stack(batch)})[0]
+        return list(first_numbers(vectors, self._dimension))
 
     def warm_up(self, max_batch_size: int) -> None:
         """Runs the smallest and the largest batch, so that no request is the first."""
@@ -59,32 +66,64 @@ class OnnxImageTower:
 
 
 class OnnxTextTower:
-    """Tokens to vectors."""
+    """Tokens to vectors.
 
-    def __init__(self, path: Path, options: OnnxOptions) -> None:
+    A network with the input `attention_mask` is told what is padding; one without must not care
+    (a causal one, whose end token stands before it) or gets texts that are padded already.
+
+    Args:
+      dimension: see OnnxImageTower.
+      context_length: most tokens that the network takes.
+    """
+
+    def __init__(
+        self, path: Path, options: OnnxOptions, dimension: int, context_length: int
+    ) -> None:
         self._session = _session(path, options)
+        self._dimension = _checked(dimension, self._session, path)
+        self._context_length = context_length
+        self._takes_mask = len(self._session.get_inputs()) > 1
         self.provider: str = self._session.get_providers()[0]
 
     def embed(self, batch: Sequence[Tokens]) -> list[Vector]:
         """float32 (dimension,) of length 1 for each; texts of like length run together."""
         vectors: list[Vector | None] = [None] * len(batch)
         for rows in length_groups([len(tokens.ids) for tokens in batch]):
-            length = -(-max(len(batch[i].ids) for i in rows) // _LENGTH_STEP) * _LENGTH_STEP
+            length = self._padded(max(len(batch[i].ids) for i in rows))
             ids = np.zeros((len(rows), length), np.int32)
             mask = np.zeros_like(ids)
             for row, i in enumerate(rows):
                 ids[row, : len(batch[i].ids)] = batch[i].ids
                 mask[row, : len(batch[i].ids)] = 1
-            outputs = self._session.run(None, {"token_ids": ids, "attention_mask": mask})[0]
+            feeds = {"token_ids": ids}
+            if self._takes_mask:
+                feeds["attention_mask"] = mask
+            outputs = first_numbers(self._session.run(None, feeds)[0], self._dimension)
             for row, i in enumerate(rows):
                 vectors[i] = outputs[row]
         return [vector for vector in vectors if vector is not None]
 
-    def warm_up(self, context_length: int, max_batch_size: int) -> None:
-        """Runs every padded length once, and the usual length as a full batch."""
-        for length in range(_LENGTH_STEP, context_length + 1, _LENGTH_STEP):
+    def warm_up(self, least_length: int, max_batch_size: int) -> None:
+        """Runs every padded length from the least on once, and the least as a full batch."""
+        for length in range(least_length, self._context_length + 1, _LENGTH_STEP):
             self.embed([Tokens(np.ones(length, np.int32), False)])
-        self.embed([Tokens(np.ones(_LENGTH_STEP, np.int32), False)] * max_batch_size)
+        self.embed([Tokens(np.ones(least_length, np.int32), False)] * max_batch_size)
+
+    def _padded(self, length: int) -> int:
+        return min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, self._context_length)
+
+
+def first_numbers(vectors: npt.NDArray[np.float32], dimension: int) -> npt.NDArray[np.float32]:
+    """The first numbers of each row, of length 1 again.
+
+    Shapes: (n, at least dimension) to (n, dimension).
+    """
+    if vectors.shape[1] == dimension:
+        return vectors
+    kept = vectors[:, :dimension]
+    # Whatever has nothing there stays nothing.
+    lengths = np.maximum(np.linalg.norm(kept, axis=1, keepdims=True), np.float32(1e-12))
+    return np.asarray(kept / lengths, np.float32)
 
 
 def length_groups(lengths: Sequence[int]) -> list[list[int]]:
@@ -99,6 +138,13 @@ def length_groups(lengths: Sequence[int]) -> list[list[int]]:
             groups.append(current[1])
         current[1].append(i)
     return groups
+
+
+def _checked(dimension: int, session: ort.InferenceSession, path: Path) -> int:
+    given = session.get_outputs()[0].shape[1]
+    if not isinstance(given, int) or not 1 <= dimension <= given:
+        raise ValueError(f"{path.name} gives {given} numbers, not {dimension}")
+    return dimension
 
 
 def _session(path: Path, options: OnnxOptions) -> ort.InferenceSession:
