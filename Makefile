@@ -117,7 +117,14 @@ bench: protos models envoy ## Measure: a table, and bench-results/bench.json (QU
 
 # --- Rarely ----------------------------------------------------------------------------------
 
-.PHONY: train lock clean
+.PHONY: train train-setup adapt lock clean
+train-setup: .venv-models/.ready protos models ## Make .venv-models, with torch and lookalike-train
+
+adapt: train-setup ## Fit a model to your catalogue (CATALOGUE=… MODEL=… DIMENSION=128 NAME=…)
+	.venv-models/bin/lookalike-train adapt "$(or $(CATALOGUE),$(error CATALOGUE=... is needed))" \
+	  $(if $(MODEL),--model "$(MODEL)") $(if $(DIMENSION),--dimension $(DIMENSION)) \
+	  $(if $(NAME),--name "$(NAME)") $(ADAPT_ARGS)
+
 train: .venv-models/.ready protos models ## Train the embedder's heads again (DATA=folder)
 	.venv-models/bin/python -m models.train --data "$(or $(DATA),$(error DATA=folder is needed))"
 
