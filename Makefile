@@ -115,6 +115,12 @@ test-models: .venv-models/.ready protos models ## Compare our ONNX graphs with t
 bench: protos models envoy ## Measure: a table, and bench-results/bench.json (QUICK=1: small sizes)
 	$(BIN)/python -m tests.bench $(if $(QUICK),--quick)
 
+.PHONY: eval
+eval: protos models ## Measure a model on DATA=folder (MODEL= OUT= AGAINST= LIMIT=; docs/evaluation.md)
+	@$(BIN)/python -m models.eval --data "$(or $(DATA),$(error DATA=folder is needed))" \
+	  $(if $(MODEL),--model "$(MODEL)") --out "$(or $(OUT),eval-results)" \
+	  $(if $(AGAINST),--against "$(AGAINST)") $(if $(LIMIT),--limit "$(LIMIT)") $(EVAL_ARGS)
+
 # --- Rarely ----------------------------------------------------------------------------------
 
 .PHONY: train train-setup adapt lock clean
@@ -132,5 +138,6 @@ lock: setup ## Write what is installed now into constraints.txt
 	@$(BIN)/python $(PIP) freeze --exclude-editable | LC_ALL=C sort -f > constraints.txt
 
 clean: ## Remove what make made, but neither data nor the models' cache
-	rm -rf .venv .venv-models gen gen.new .cache .mypy_cache .ruff_cache .pytest_cache bench-results
+	rm -rf .venv .venv-models gen gen.new .cache .mypy_cache .ruff_cache .pytest_cache bench-results \
+	  eval-results
 	find . -name __pycache__ -type d -not -path './clients/web/*' -prune -exec rm -rf {} +
