@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from lookalike.indexer.v1 import indexer_pb2_grpc
+from lookalike.indexer.v1 import indexer_pb2_grpc, spaces_pb2_grpc
 from servicekit import config as settings
 from servicekit import logs, server
 from servicekit.batching import MicroBatcher
@@ -21,14 +21,19 @@ from services.indexer.catalogue import Catalogue
 from services.indexer.config import PREFIX, SQLITE, IndexerConfig
 from services.indexer.domain import Store
 from services.indexer.metrics import IndexerMetrics
-from services.indexer.projection import Projection
-from services.indexer.queries import Found, SearchQuery
+from services.indexer.mirror import SpaceMirror, ViewedQuery
+from services.indexer.mirror import search as search_views
+from services.indexer.queries import Found
 from services.indexer.servicer import FULL_SERVICE_NAME, IndexerServicer
+from services.indexer.servicers.spaces import FULL_SERVICE_NAME as SPACE_SERVICE_NAME
+from services.indexer.servicers.spaces import SpaceServicer
 from services.indexer.shown import ShownProducts
 from services.indexer.store.mongodb import MongoStore
 from services.indexer.store.sqlite import SqliteStore
 from services.indexer.versions import VersionGate
 from services.indexer.wire import search as wire
+
+FULL_SERVICE_NAMES = (FULL_SERVICE_NAME, SPACE_SERVICE_NAME)
 
 _log = logging.getLogger(__name__)
 
@@ -39,33 +44,36 @@ class Indexer:
 
     config: IndexerConfig
     store: Store
-    projection: Projection
+    mirror: SpaceMirror
     servicer: IndexerServicer
+    space_servicer: SpaceServicer
     health: HealthReporter
     service_metrics: ServiceMetrics
     metrics: IndexerMetrics
 
     def add_services(self, grpc_server: grpc.aio.Server) -> None:
         indexer_pb2_grpc.add_IndexerServiceServicer_to_server(self.servicer, grpc_server)
+        spaces_pb2_grpc.add_SpaceServiceServicer_to_server(self.space_servicer, grpc_server)
 
     async def load(self) -> None:
         """Raises: FailedPrecondition: STORE_UNSUITABLE."""
         began = time.monotonic()
-        await self.store.start(self.projection)
+        await self.store.start(self.mirror)
         seconds = time.monotonic() - began
         self.metrics.loaded(seconds)
-        tally = self.projection.tally()
+        tally = self.mirror.active.projection.tally()
         _log.info(
             "index loaded",
             extra={"products": tally.product_count, "seconds": round(seconds, 3)},
         )
 
     async def sweep(self) -> None:
-        """Removes unneeded images now and then, until cancelled."""
+        """Removes unneeded images and vectors now and then, until cancelled."""
         while True:
             await asyncio.sleep(self.config.sweep_interval_s)
             try:
                 self.metrics.swept(await self.store.sweep_images(self.config.blob_grace_s))
+                await self.store.sweep_vectors()
             except LookalikeError as error:
                 _log.warning("sweeping failed", extra={"reason": error.reason})
             except Exception:
@@ -79,11 +87,11 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
     embedded = config.store == SQLITE
     store: Store = SqliteStore(config.data_dir) if embedded else MongoStore(config.store)
     gate = VersionGate()
-    projection = Projection(gate.reached)
-    service_metrics = ServiceMetrics("indexer", [FULL_SERVICE_NAME])
-    metrics = IndexerMetrics(service_metrics, projection, store)
-    batcher: MicroBatcher[SearchQuery, Found] = MicroBatcher(
-        projection.search,
+    mirror = SpaceMirror(gate.reached)
+    service_metrics = ServiceMetrics("indexer", FULL_SERVICE_NAMES)
+    metrics = IndexerMetrics(service_metrics, mirror, store)
+    batcher: MicroBatcher[ViewedQuery, Found] = MicroBatcher(
+        search_views,
         name="search",
         max_batch_size=config.search_max_batch,
         max_queue_items=config.search_max_queue,
@@ -92,22 +100,31 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
         metrics=service_metrics.batcher("search"),
     )
 
-    async def search(query: SearchQuery, deadline: float | None) -> Found:
-        return await batcher.submit(query, size_bytes=query.vector.nbytes, deadline=deadline)
+    async def search(asked: ViewedQuery, deadline: float | None) -> Found:
+        return await batcher.submit(asked, size_bytes=asked.query.vector.nbytes, deadline=deadline)
 
     async def check_store() -> None:
         await store.ping()
         if not store.following:
             raise Unavailable("the index does not hear of changes", reason="UPSTREAM_UNAVAILABLE")
 
-    health = HealthReporter([FULL_SERVICE_NAME])
+    health = HealthReporter(FULL_SERVICE_NAMES)
     health.add_check("store", check_store)
     health.add_probe("search", lambda: batcher.healthy, "the search's worker is gone or stuck")
     shown = ShownProducts(wire.shown, config.shown_max_bytes)
-    catalogue = Catalogue(store, projection, gate, search, shown)
+    catalogue = Catalogue(store, mirror, gate, search, shown)
     servicer = IndexerServicer(catalogue, metrics, config.max_message_bytes)
     try:
-        yield Indexer(config, store, projection, servicer, health, service_metrics, metrics)
+        yield Indexer(
+            config,
+            store,
+            mirror,
+            servicer,
+            SpaceServicer(catalogue),
+            health,
+            service_metrics,
+            metrics,
+        )
     finally:
         await batcher.close(grace_s=1.0)
         await store.close()
@@ -123,7 +140,7 @@ async def main() -> int:
                 config=config,
                 service_name="indexer",
                 add_services=indexer.add_services,
-                full_service_names=[FULL_SERVICE_NAME],
+                full_service_names=FULL_SERVICE_NAMES,
                 health=indexer.health,
                 metrics=indexer.service_metrics,
                 warm_up=indexer.load,

@@ -43,10 +43,52 @@ class OutcomeState(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The vector space of an index."""
+    """A vector space. model: its name in the registry, for people; empty if it is not known."""
 
     embedding_version: str
     dimension: int
+    model: str = field(default="", compare=False)
+
+
+class SpaceRole(IntEnum):
+    """What a space is for; numbered as lookalike.indexer.v1.SpaceRole."""
+
+    ACTIVE = 1
+    PREVIOUS = 2
+    BUILDING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedSpace:
+    """A space of the index. number: never given twice in one store."""
+
+    number: int
+    space: Space
+    role: SpaceRole
+
+
+@dataclass(frozen=True, slots=True)
+class Spaces:
+    """The spaces of an index; what they may become is in spaces.py.
+
+    Attributes:
+      active: None while the index has no vectors; then there is no other either.
+      other: beside the active one; being built, or active before.
+      next_number: of the next space.
+    """
+
+    active: IndexedSpace | None = None
+    other: IndexedSpace | None = None
+    next_number: int = 1
+
+    @property
+    def all(self) -> tuple[IndexedSpace, ...]:
+        """Those that there are, the active one first."""
+        return tuple(one for one in (self.active, self.other) if one is not None)
+
+    def find(self, embedding_version: str) -> IndexedSpace | None:
+        named = (one for one in self.all if one.space.embedding_version == embedding_version)
+        return next(named, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +150,30 @@ class ImageFailure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SpaceVectors:
+    """A product in one space.
+
+    Attributes:
+      images: the vectors of each of its images, in order.
+      own_garment, vectors: see Product.
+    """
+
+    space: Space
+    pipeline_version: str
+    images: tuple[tuple[GarmentEmbedding, ...], ...]
+    own_garment: Garment | None = None
+    vectors: Mapping[Slot, Vector] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Product:
-    """A product as it is stored.
+    """A product as it is stored, seen in one space.
 
     Attributes:
       own_garment: the garment that the product's own vector describes; None without vectors.
       vectors: its pooled vectors by slot; empty where they were not asked for.
       space: of its vectors; None without vectors.
+      others: the same product in other spaces, where it is written.
       create_time_us, update_time_us: microseconds since the epoch, UTC.
       version: the index version of the write that stored it.
     """
@@ -132,6 +191,18 @@ class Product:
     create_time_us: int = 0
     update_time_us: int = 0
     version: int = 0
+    others: tuple[SpaceVectors, ...] = ()
+
+    @property
+    def in_spaces(self) -> tuple[SpaceVectors, ...]:
+        """The product in every space that it comes with vectors of."""
+        if self.space is None:
+            return self.others
+        images = tuple(image.embeddings for image in self.images)
+        own = SpaceVectors(
+            self.space, self.pipeline_version, images, self.own_garment, self.vectors
+        )
+        return (own, *self.others)
 
     @property
     def retryable(self) -> bool:
@@ -196,8 +267,58 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lacking:
+    """A product that lacks vectors in a space. version: of the write that it is of."""
+
+    product_id: str
+    version: int
+    image_sha256s: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """What a switch did. previous: the space that was active; None if it was this one already."""
+
+    index_version: int
+    previous: Space | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IndexEntry:
+    """A product as the index in memory follows it.
+
+    Attributes:
+      vectors: its pooled vectors by the number of their space. None of any space: the product has
+        no vectors at all. Where those of a space are missing, it lacks them there, or holds them
+        already in the same version.
+    """
+
+    product_id: str
+    name: str
+    attributes: Attributes
+    vectors: Mapping[int, Mapping[Slot, Vector]]
+    image_count: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexChange:
+    """One transaction, as the index in memory follows it.
+
+    Attributes:
+      version: the index version that is complete once this is applied.
+      spaces: those after it.
+    """
+
+    version: int
+    spaces: Spaces
+    upserts: Sequence[IndexEntry]
+    deleted_ids: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class IndexedProduct:
-    """What the index keeps of a product in memory."""
+    """What the index keeps of a product in memory, in one space."""
 
     product_id: str
     name: str
@@ -209,7 +330,7 @@ class IndexedProduct:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One transaction, as the index in memory follows it.
+    """One transaction, as one space of the index in memory follows it.
 
     Attributes:
       version: the index version that is complete once this is applied.
@@ -235,13 +356,20 @@ class Tally:
 class Mirror(Protocol):
     """The index in memory, as a store feeds it. Called from any one thread at a time."""
 
-    def reset(self, space: Space | None, expected: int) -> None:
+    def reset(self, spaces: Spaces, expected: int) -> None:
         """Forgets everything, because a load of about so many products follows."""
 
-    def load(self, products: Iterable[IndexedProduct]) -> None:
+    def load(self, products: Iterable[IndexEntry]) -> None:
         """Takes products of a scan; `complete` follows."""
 
-    def apply(self, change: Change) -> None:
+    def begin(self, spaces: Spaces, expected: int) -> None:
+        """Makes room for a space that is new beside the active one, which goes on answering;
+        `fill` and `apply` follow."""
+
+    def fill(self, space: int, products: Iterable[IndexEntry]) -> None:
+        """Takes products of a scan into the space of this number alone."""
+
+    def apply(self, change: IndexChange) -> None:
         """Follows one transaction. What it holds already in a newer version is left alone."""
 
     def complete(self, version: int) -> None:
@@ -307,8 +435,10 @@ class Store(Protocol):
 
     async def delete(self, product_ids: Sequence[str]) -> Deleted: ...
 
-    async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
-        """The products that exist, each of one moment."""
+    async def read(
+        self, product_ids: Sequence[str], space: int, vectors: bool
+    ) -> dict[str, Product]:
+        """The products that exist, each of one moment, as they are in the space of this number."""
 
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
@@ -325,3 +455,38 @@ class Store(Protocol):
 
     async def sweep_images(self, grace_s: float) -> int:
         """Removes the bytes that no product has needed for so long; returns how many."""
+
+    async def spaces(self) -> Spaces: ...
+
+    async def count_in(self, space: int) -> tuple[int, int]:
+        """Products with vectors in a space, and those that lack them there but not elsewhere."""
+
+    async def begin_space(self, space: Space) -> Spaces:
+        """See spaces.begun, which says what it raises."""
+
+    async def lacking(self, space: int, after: str, limit: int) -> list[Lacking]:
+        """Products that lack vectors in a space and have some elsewhere, in order of identifier."""
+
+    async def put_vectors(
+        self, embedding_version: str, found: Sequence[tuple[str, int, SpaceVectors]]
+    ) -> tuple[int, set[str]]:
+        """Writes vectors of (product_id, version, vectors) in one transaction; of products that
+        are no longer of this version, none.
+
+        Returns:
+          The index version, and the products that were written.
+
+        Raises:
+          NotFound: SPACE_NOT_FOUND.
+          FailedPrecondition: DIMENSION_MISMATCH.
+        """
+
+    async def switch_space(self, embedding_version: str, force: bool) -> Switched:
+        """See spaces.switched, which says what it raises."""
+
+    async def drop_space(self, embedding_version: str) -> bool:
+        """Forgets a space; whether there was one. See spaces.dropped."""
+
+    async def sweep_vectors(self) -> int:
+        """Removes vectors of spaces that were dropped; returns of how many products. Now and
+        then, in small transactions: nobody waits for it."""

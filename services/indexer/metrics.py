@@ -5,25 +5,37 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge
 
 from servicekit.metrics import ServiceMetrics
-from services.indexer.domain import OutcomeState, Store
-from services.indexer.projection import Projection
+from services.indexer.domain import OutcomeState, Store, Tally
+from services.indexer.mirror import SpaceMirror
 
 
 class IndexerMetrics:
     """Counts writes; reads the rest from the index when it is asked."""
 
-    def __init__(self, service: ServiceMetrics, projection: Projection, store: Store) -> None:
+    def __init__(self, service: ServiceMetrics, mirror: SpaceMirror, store: Store) -> None:
         prefix, registry = service.prefix, service.registry
+
+        def active() -> Tally:
+            return mirror.active.projection.tally()
+
+        def size_bytes() -> int:
+            return sum(one.tally().matrix_size_bytes for one in mirror.projections)
+
         for name, text, read in (
-            ("products", "Products in the index.", lambda: projection.tally().product_count),
-            ("images", "Images of these products.", lambda: projection.tally().image_count),
-            ("vectors", "Vectors in memory.", lambda: projection.tally().vector_count),
+            ("products", "Products in the index.", lambda: active().product_count),
+            ("images", "Images of these products.", lambda: active().image_count),
+            ("vectors", "Vectors of the active space.", lambda: active().vector_count),
             (
                 "matrix_bytes",
-                "Bytes of the vectors in memory.",
-                lambda: projection.tally().matrix_size_bytes,
+                "Bytes of the vectors in memory, of all spaces.",
+                size_bytes,
             ),
-            ("version", "The newest index version that is served.", lambda: projection.version),
+            (
+                "version",
+                "The newest index version that is served.",
+                lambda: mirror.active.projection.version,
+            ),
+            ("spaces", "Vector spaces in the index.", lambda: len(mirror.spaces.all)),
             (
                 "store_following",
                 "1 while the index in memory hears of every write, else 0.",

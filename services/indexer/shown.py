@@ -15,6 +15,9 @@ from services.indexer.metric import Metric, nearness
 Rendered = NewType("Rendered", object)
 """A product without its vectors, as the doorway writes it; nothing else looks inside."""
 
+Load = tuple[int, int]
+"""A space's number and which load of it: a version means the same within one of them only."""
+
 Render = Callable[[Product], tuple[Rendered, int]]
 """Makes it, and says about how many bytes of memory it takes."""
 
@@ -68,18 +71,18 @@ class ShownProducts:
     def __init__(self, render: Render, max_bytes: int) -> None:
         self._render = render
         self._max_bytes = max_bytes
-        self._kept: OrderedDict[str, tuple[int, Shown]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Load, Shown]] = OrderedDict()
         self.size_bytes = 0
 
-    def get(self, product_id: str, version: int, load: int) -> Shown | None:
-        """The product in just this version of this load of the index, if it is kept."""
+    def get(self, product_id: str, version: int, load: Load) -> Shown | None:
+        """The product in just this version of this load of a space, if it is kept."""
         kept = self._kept.get(product_id)
         if kept is None or kept[0] != load or kept[1].version != version:
             return None
         self._kept.move_to_end(product_id)
         return kept[1]
 
-    def put(self, product: Product, load: int) -> Shown:
+    def put(self, product: Product, load: Load) -> Shown:
         """The product as it is shown, kept from now on. It comes with its images' vectors."""
         rendered, rendered_bytes = self._render(product)
         views = tuple(

@@ -1,10 +1,10 @@
-"""The rules of ingest streams and of the index's space, the same for every store."""
+"""The rules of ingest streams, the same for every store."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from servicekit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
-from services.indexer.domain import OpenedStream, Outcome, OutcomeState, Product, Space, StreamKey
+from servicekit.errors import Aborted, InvalidArgument, NotFound
+from services.indexer.domain import OpenedStream, Outcome, OutcomeState, Product, StreamKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +110,3 @@ def products_to_write(
         if outcome.state is OutcomeState.STORED and product is not None
     }
     return list(last.values())
-
-
-def space_with(space: Space | None, product: Product) -> Space | None:
-    """The index's space once it holds the product.
-
-    Raises:
-      FailedPrecondition: EMBEDDING_VERSION_MISMATCH, DIMENSION_MISMATCH.
-    """
-    if product.space is None:
-        return space
-    check_space(space, product.space.embedding_version, product.space.dimension)
-    return product.space
-
-
-def check_space(space: Space | None, embedding_version: str, dimension: int) -> None:
-    """Whether vectors belong to the index's space; any do while it has none.
-
-    Raises:
-      FailedPrecondition: EMBEDDING_VERSION_MISMATCH, DIMENSION_MISMATCH.
-    """
-    if space is None:
-        return
-    if embedding_version != space.embedding_version:
-        raise FailedPrecondition(
-            f"The index holds vectors of {space.embedding_version!r}, not {embedding_version!r}.",
-            reason="EMBEDDING_VERSION_MISMATCH",
-            metadata={"expected": space.embedding_version, "given": embedding_version},
-            field="embedding_version",
-        )
-    if dimension != space.dimension:
-        raise FailedPrecondition(
-            f"The index holds vectors of {space.dimension} values, not {dimension}.",
-            reason="DIMENSION_MISMATCH",
-            metadata={"expected": str(space.dimension), "given": str(dimension)},
-            field="dimension",
-        )

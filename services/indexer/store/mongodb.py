@@ -15,18 +15,26 @@ from services.indexer.domain import (
     Committed,
     Deleted,
     ImageFailure,
+    Lacking,
     Mirror,
     OpenedStream,
     Outcome,
     Product,
     ProductImage,
+    Space,
+    Spaces,
+    SpaceVectors,
     StreamKey,
+    Switched,
 )
+from services.indexer.spaces import Placed, emptied, with_product, with_products
 from services.indexer.store import mongodb_documents as documents
+from services.indexer.store import mongodb_spaces
 from services.indexer.store.mongodb_connection import MongoConnection, translated
 from services.indexer.store.mongodb_documents import INDEX
 from services.indexer.store.mongodb_follow import Follower
 from services.indexer.store.mongodb_images import ImageFiles
+from services.indexer.store.mongodb_migration import migrate
 from services.indexer.store.mongodb_writes import Writes
 from services.indexer.streams import (
     StreamState,
@@ -34,7 +42,6 @@ from services.indexer.streams import (
     extended,
     products_to_write,
     reopened,
-    space_with,
     stream_not_found,
 )
 
@@ -54,6 +61,7 @@ class MongoStore:
         self._connection = MongoConnection(uri)
         self._database = self._connection.database
         self._images = ImageFiles(self._database)
+        self._spaces = mongodb_spaces.SpaceReads(self._database)
         self._follower: Follower | None = None
 
     async def start(self, mirror: Mirror) -> None:
@@ -67,10 +75,12 @@ class MongoStore:
                 name="in_order",
                 unique=True,
             )
+            await self._spaces.prepare()
             await self._images.prepare()
             await self._database.state.update_one(
-                {"_id": INDEX}, {"$setOnInsert": documents.state_document(0, None)}, upsert=True
+                {"_id": INDEX}, {"$setOnInsert": documents.state_document(0, Spaces())}, upsert=True
             )
+            await migrate(self._connection, self._database)
             self._follower = Follower(self._connection.client, self._database, mirror)
             await self._follower.start()
 
@@ -137,19 +147,18 @@ class MongoStore:
             stored = await writes.stored_sequences(state, sequences)
             fresh = [entry for entry in outcomes if entry[0].sequence not in stored]
             fresh.sort(key=lambda entry: entry[0].sequence)
-            version, space = await writes.state()
+            version, spaces = await writes.state()
             products = products_to_write(fresh)
-            for product in products:
-                space = space_with(space, product)
+            spaces, placed = with_products(spaces, products)
             await writes.insert_outcomes(state, [outcome for outcome, _ in fresh])
             if products:
                 version += 1
-                await writes.replace_products(products, version)
+                await writes.replace_products(placed, version)
             written = [outcome.sequence for outcome, _ in fresh]
             state = extended(state, written, await writes.run_on(state), complete)
             await writes.replace_stream(state)
             if products:
-                await writes.replace_state(version, space)
+                await writes.replace_state(version, spaces)
             return Committed(state.watermark, version)
 
         return await self._transact(run)
@@ -158,20 +167,20 @@ class MongoStore:
 
     async def upsert(self, products: Sequence[Product]) -> tuple[int, list[Exception | None]]:
         async def run(writes: Writes) -> tuple[int, list[Exception | None]]:
-            version, space = await writes.state()
+            version, spaces = await writes.state()
             problems: list[Exception | None] = []
-            fitting: dict[str, Product] = {}
+            fitting: dict[str, tuple[Product, Placed]] = {}
             for product in products:
                 try:
-                    space = space_with(space, product)
-                    fitting[product.product_id] = product
+                    spaces, places = with_product(spaces, product)
+                    fitting[product.product_id] = product, places
                     problems.append(None)
                 except FailedPrecondition as problem:
                     problems.append(problem)
             if fitting:
                 version += 1
                 await writes.replace_products([*fitting.values()], version)
-                await writes.replace_state(version, space)
+                await writes.replace_state(version, spaces)
             return version, problems
 
         return await self._transact(run)
@@ -180,11 +189,13 @@ class MongoStore:
         asked = list(dict.fromkeys(product_ids))
 
         async def run(writes: Writes) -> Deleted:
-            version, space = await writes.state()
+            version, spaces = await writes.state()
             there = await writes.delete_products(asked)
             if there:
                 version += 1
-                await writes.replace_state(version, space if await writes.any_vectors() else None)
+                if not await writes.any_vectors(spaces):
+                    spaces = emptied(spaces)
+                await writes.replace_state(version, spaces)
             return Deleted(
                 tuple(product_id for product_id in asked if product_id in there),
                 tuple(product_id for product_id in asked if product_id not in there),
@@ -193,11 +204,13 @@ class MongoStore:
 
         return await self._transact(run)
 
-    async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
-        without = None if vectors else documents.WITHOUT_VECTORS
+    async def read(
+        self, product_ids: Sequence[str], space: int, vectors: bool
+    ) -> dict[str, Product]:
+        fields = documents.with_vectors_of(space) if vectors else documents.WITHOUT_VECTORS
         async with translated():
-            found = self._database.products.find({"_id": {"$in": list(product_ids)}}, without)
-            return {document["_id"]: documents.product_of(document) async for document in found}
+            rows = self._database.products.find({"_id": {"$in": list(product_ids)}}, fields)
+            return {row["_id"]: documents.product_of(row, space) async for row in rows}
 
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
@@ -207,8 +220,11 @@ class MongoStore:
             cursor = self._database.products.find(
                 {
                     "_id": {"$in": list(digest_of)},
-                    "pipeline_version": pipeline_version,
                     "retryable": False,
+                    "$or": [
+                        {"spaces.pipeline_version": pipeline_version},
+                        {"spaces": [], "pipeline_version": pipeline_version},
+                    ],
                 },
                 {"content_digest": 1, "failures": 1},
             )
@@ -225,7 +241,7 @@ class MongoStore:
             cursor = await self._database.aggregate(
                 documents.known_images_pipeline(sha256s, pipeline_version)
             )
-            return [documents.image_of(found["image"]) async for found in cursor]
+            return [documents.image_of(row["image"], row["vectors"]) async for row in cursor]
 
     # Images
 
@@ -240,6 +256,41 @@ class MongoStore:
     async def sweep_images(self, grace_s: float) -> int:
         async with translated():
             return await self._images.sweep(grace_s)
+
+    # Spaces
+
+    async def spaces(self) -> Spaces:
+        return await self._spaces.read()
+
+    async def count_in(self, space: int) -> tuple[int, int]:
+        return await self._spaces.count_in(space)
+
+    async def lacking(self, space: int, after: str, limit: int) -> list[Lacking]:
+        return await self._spaces.lacking(space, after, limit)
+
+    async def begin_space(self, space: Space) -> Spaces:
+        return await self._transact(lambda writes: mongodb_spaces.begin(writes, space))
+
+    async def put_vectors(
+        self, embedding_version: str, found: Sequence[tuple[str, int, SpaceVectors]]
+    ) -> tuple[int, set[str]]:
+        return await self._transact(
+            lambda writes: mongodb_spaces.put_vectors(writes, embedding_version, found)
+        )
+
+    async def switch_space(self, embedding_version: str, force: bool) -> Switched:
+        return await self._transact(
+            lambda writes: mongodb_spaces.switch(writes, embedding_version, force)
+        )
+
+    async def drop_space(self, embedding_version: str) -> bool:
+        return await self._transact(lambda writes: mongodb_spaces.drop(writes, embedding_version))
+
+    async def sweep_vectors(self) -> int:
+        swept = 0
+        while await self._spaces.any_forgotten():
+            swept += await self._transact(mongodb_spaces.sweep)
+        return swept
 
     async def _transact(self, run: Callable[[Writes], Awaitable[T]]) -> T:
         async def with_session(session: AsyncClientSession) -> T:

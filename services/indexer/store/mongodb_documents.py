@@ -1,7 +1,8 @@
 """How products lie in MongoDB.
 
 `products` is the record, whole; `index_entries` what the index in memory is made from, small enough
-to be read through at every start and sent through the change stream. Attributes are a list of keys
+to be read through at every start and sent through the change stream. Both hold the vectors of every
+space in one list, `spaces`. Attributes are a list of keys
 and values (MongoDB's attribute pattern): their keys are the catalogue's own and may hold dots and
 dollars.
 """
@@ -15,16 +16,21 @@ from bson.binary import Binary, BinaryVectorDtype
 from services.indexer.domain import (
     Garment,
     ImageFailure,
-    IndexedProduct,
+    IndexedSpace,
+    IndexEntry,
     Outcome,
     OutcomeState,
     Product,
     ProductImage,
     Slot,
     Space,
+    SpaceRole,
+    Spaces,
+    SpaceVectors,
     StreamKey,
     Vector,
 )
+from services.indexer.spaces import Placed
 from services.indexer.store import codec
 from services.indexer.streams import StreamState
 
@@ -33,50 +39,81 @@ Document: TypeAlias = dict[str, Any]
 INDEX: Final = "index"
 """The identifier of the one document in `state`."""
 
-WITHOUT_VECTORS: Final[Document] = {"vectors": 0, "images.vectors": 0}
+SCHEMA: Final = 2
+"""Of all documents; what mongodb_migration.py brings older ones to."""
+
+WITHOUT_VECTORS: Final[Document] = {"spaces.vectors": 0, "spaces.images": 0}
 """The projection of `products` for readers who need no vectors."""
 
 
-def product_document(product: Product, version: int, created: datetime, now: datetime) -> Document:
-    own = product.own_garment
+def product_document(
+    product: Product, places: Placed, version: int, created: datetime, now: datetime
+) -> Document:
     return {
         "_id": product.product_id,
         "version": version,
         "name": product.name,
         "attributes": _attribute_documents(product),
-        "images": [
-            {
-                **codec.image_fields(image),
-                "vectors": _vector_documents(codec.image_vectors(image)),
-            }
-            for image in product.images
-        ],
+        "images": [codec.image_fields(image) for image in product.images],
         "failures": [_failure_document(failure) for failure in product.failures],
         "content_digest": product.content_digest,
         "pipeline_version": product.pipeline_version,
         "retryable": product.retryable,
-        "own_garment": own,
         "create_time": created,
         "update_time": now,
-        "vectors": _vector_documents({} if own is None else {0: product.vectors[Slot.OWN]}),
+        "spaces": [
+            space_document(number, found, [image.sha256 for image in product.images])
+            for number, found in places
+        ],
     }
 
 
-def product_of(document: Document) -> Product:
-    """A product; of its pooled vectors, its own, if the document was read with vectors."""
-    own = document["own_garment"]
+def space_document(number: int, found: SpaceVectors, sha256s: Iterable[str]) -> Document:
+    """A product in one space, in `products`; of its pooled vectors, its own."""
+    return {
+        "number": number,
+        "pipeline_version": found.pipeline_version,
+        "own_garment": found.own_garment,
+        "vectors": _vector_documents({0: found.vectors[Slot.OWN]}),
+        "images": [
+            {
+                "sha256": sha256,
+                "vectors": _vector_documents({int(one.garment): one.vector for one in vectors}),
+            }
+            for sha256, vectors in zip(sha256s, found.images, strict=True)
+        ],
+    }
+
+
+def with_vectors_of(number: int) -> Document:
+    """The projection of `products` for readers of one space's vectors."""
+    fields = (
+        *("version", "name", "attributes", "images", "failures", "content_digest"),
+        *("pipeline_version", "create_time", "update_time"),
+    )
+    return {**dict.fromkeys(fields, 1), "spaces": {"$elemMatch": {"number": number}}}
+
+
+def product_of(document: Document, number: int) -> Product:
+    """A product in a space; of its pooled vectors, its own, if it was read with vectors."""
+    spaces = (one for one in document.get("spaces", ()) if one["number"] == number)
+    found: Document = next(spaces, {"own_garment": None})
+    own, of_images = found["own_garment"], found.get("images", ())
+    pipeline_version = found.get("pipeline_version") or document["pipeline_version"]
     return Product(
         product_id=document["_id"],
         name=document["name"],
         attributes=_attributes_of(document),
-        images=tuple(image_of(fields) for fields in document["images"]),
+        images=tuple(
+            image_of(fields, of_images[position]["vectors"] if of_images else ())
+            for position, fields in enumerate(document["images"])
+        ),
         failures=failures_of(document["failures"]),
         content_digest=document["content_digest"],
-        pipeline_version=document["pipeline_version"],
+        pipeline_version=pipeline_version,
         own_garment=None if own is None else Garment(own),
         vectors={
-            Slot(number): vector
-            for number, vector in _vectors_of(document.get("vectors", ())).items()
+            Slot(number): vector for number, vector in _vectors_of(found.get("vectors", ())).items()
         },
         create_time_us=_microseconds(document["create_time"]),
         update_time_us=_microseconds(document["update_time"]),
@@ -85,18 +122,24 @@ def product_of(document: Document) -> Product:
 
 
 def known_images_pipeline(sha256s: Iterable[str], pipeline_version: str) -> list[Document]:
-    """An aggregation of the database: `{image}` for each digest that a product has with vectors.
+    """An aggregation of the database: `{image, vectors}` for each digest that a product has with
+    vectors of this pipeline.
 
     One look into the index for each digest, and not one query for all: that would read every
     product that has one of the photographs, and a placeholder is a photograph of thousands.
     """
-    usable: Document = {
-        "$and": [{"$eq": ["$$this.sha256", "$$sha256"]}, {"$ne": ["$$this.vectors", []]}]
-    }
+    same: Document = {"$eq": ["$$this.sha256", "$$sha256"]}
+    usable: Document = {"$and": [same, {"$ne": ["$$this.vectors", []]}]}
+
+    def first(values: str, condition: Document) -> Document:
+        return {"$first": {"$filter": {"input": values, "cond": condition}}}
+
+    ours: Document = {"$eq": ["$$this.pipeline_version", {"$literal": pipeline_version}]}
     having: list[Document] = [
-        {"$match": {"pipeline_version": pipeline_version}},
-        {"$project": {"image": {"$first": {"$filter": {"input": "$images", "cond": usable}}}}},
-        {"$match": {"image": {"$exists": True}}},
+        {"$match": {"spaces.pipeline_version": pipeline_version}},
+        {"$project": {"image": first("$images", same), "space": first("$spaces", ours)}},
+        {"$project": {"image": 1, "of": first("$space.images", usable)}},
+        {"$match": {"of": {"$exists": True}}},
         {"$limit": 1},
     ]
     return [
@@ -105,42 +148,53 @@ def known_images_pipeline(sha256s: Iterable[str], pipeline_version: str) -> list
             "$lookup": {
                 "from": "products",
                 "localField": "sha256",
-                "foreignField": "images.sha256",
+                "foreignField": "spaces.images.sha256",
                 "let": {"sha256": "$sha256"},
                 "pipeline": having,
                 "as": "found",
             }
         },
         {"$unwind": "$found"},
-        {"$project": {"image": "$found.image"}},
+        {"$project": {"image": "$found.image", "vectors": "$found.of.vectors"}},
     ]
 
 
-def image_of(fields: Mapping[str, Any]) -> ProductImage:
-    return codec.image_from_fields(fields, _vectors_of(fields.get("vectors", ())))
+def image_of(fields: Mapping[str, Any], vectors: Iterable[Mapping[str, Any]]) -> ProductImage:
+    return codec.image_from_fields(fields, _vectors_of(vectors))
 
 
-def entry_document(product: Product, version: int) -> Document:
-    stored = codec.pooled_to_store(product.own_garment, product.vectors)
+def entry_document(product: Product, places: Placed, version: int) -> Document:
     return {
         "_id": product.product_id,
         "version": version,
         "name": product.name,
         "attributes": _attribute_documents(product),
-        "own_garment": product.own_garment,
         "image_count": len(product.images),
+        "spaces": [entry_space_document(number, found) for number, found in places],
+    }
+
+
+def entry_space_document(number: int, found: SpaceVectors) -> Document:
+    """A product in one space, in `index_entries`: all of its pooled vectors."""
+    stored = codec.pooled_to_store(found.own_garment, found.vectors)
+    return {
+        "number": number,
+        "own_garment": found.own_garment,
         "vectors": _vector_documents(stored),
     }
 
 
-def indexed_of(entry: Document) -> IndexedProduct:
-    return IndexedProduct(
-        entry["_id"],
-        entry["name"],
-        _attributes_of(entry),
-        codec.pooled_from_store(entry["own_garment"], _vectors_of(entry["vectors"])),
-        entry["image_count"],
-        entry["version"],
+def entry_of(document: Document) -> IndexEntry:
+    return IndexEntry(
+        document["_id"],
+        document["name"],
+        _attributes_of(document),
+        {
+            one["number"]: codec.pooled_from_store(one["own_garment"], _vectors_of(one["vectors"]))
+            for one in document["spaces"]
+        },
+        document["image_count"],
+        document["version"],
     )
 
 
@@ -214,20 +268,39 @@ def stream_of(document: Document | None) -> StreamState | None:
     )
 
 
-def state_document(version: int, space: Space | None) -> Document:
+def state_document(version: int, spaces: Spaces) -> Document:
     return {
         "_id": INDEX,
-        "schema": 1,
+        "schema": SCHEMA,
         "version": version,
-        "embedding_version": None if space is None else space.embedding_version,
-        "dimension": None if space is None else space.dimension,
+        "spaces": [
+            {
+                "number": one.number,
+                "embedding_version": one.space.embedding_version,
+                "dimension": one.space.dimension,
+                "model": one.space.model,
+                "role": int(one.role),
+            }
+            for one in spaces.all
+        ],
+        "next_space": spaces.next_number,
     }
 
 
-def space_of(document: Mapping[str, Any]) -> Space | None:
-    if document["embedding_version"] is None:
-        return None
-    return Space(document["embedding_version"], document["dimension"])
+def spaces_of(state: Mapping[str, Any]) -> Spaces:
+    found = [
+        IndexedSpace(
+            one["number"],
+            Space(one["embedding_version"], one["dimension"], one["model"]),
+            SpaceRole(one["role"]),
+        )
+        for one in state["spaces"]
+    ]
+    return Spaces(
+        next((one for one in found if one.role is SpaceRole.ACTIVE), None),
+        next((one for one in found if one.role is not SpaceRole.ACTIVE), None),
+        state["next_space"],
+    )
 
 
 def now() -> datetime:

@@ -6,20 +6,24 @@ events, with the version they make.
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from bson.timestamp import Timestamp
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.change_stream import AsyncChangeStream
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure, PyMongoError
 
-from services.indexer.domain import Change, IndexedProduct, Mirror
+from services.indexer.domain import IndexChange, IndexEntry, Mirror, Spaces
+from services.indexer.spaces import begins
 from services.indexer.store.mongodb_documents import (
     INDEX,
     Document,
-    indexed_of,
-    space_of,
+    entry_of,
+    spaces_of,
 )
 
 _log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class Follower:
         self._client = client
         self._database = database
         self._mirror = mirror
+        self._spaces = Spaces()
         self._task: asyncio.Task[None] | None = None
         self.loaded = False
         self.following = False
@@ -70,20 +75,36 @@ class Follower:
             before: Timestamp | None = session.operation_time
             # Reads of this session see all up to that moment: nothing falls between.
             expected = await self._database.index_entries.estimated_document_count()
-            await asyncio.to_thread(self._mirror.reset, space_of(state), expected)
-            batch: list[IndexedProduct] = []
-            async with self._database.index_entries.find(
-                {}, session=session, batch_size=_SCAN_PRODUCTS
-            ) as cursor:
-                async for document in cursor:
-                    batch.append(indexed_of(document))
-                    if len(batch) == _SCAN_PRODUCTS:
-                        await asyncio.to_thread(self._mirror.load, batch)
-                        batch = []
-            await asyncio.to_thread(self._mirror.load, batch)
+            self._spaces = spaces_of(state)
+            await asyncio.to_thread(self._mirror.reset, self._spaces, expected)
+            await self._scan(session, self._mirror.load)
         await asyncio.to_thread(self._mirror.complete, state["version"])
         self.loaded = self.following = True
         return {"start_at_operation_time": before}
+
+    async def _scan(
+        self, session: AsyncClientSession | None, take: Callable[[list[IndexEntry]], None]
+    ) -> None:
+        batch: list[IndexEntry] = []
+        async with self._database.index_entries.find(
+            {}, session=session, batch_size=_SCAN_PRODUCTS
+        ) as cursor:
+            async for document in cursor:
+                batch.append(entry_of(document))
+                if len(batch) == _SCAN_PRODUCTS:
+                    await asyncio.to_thread(take, batch)
+                    batch = []
+        await asyncio.to_thread(take, batch)
+
+    async def _apply(self, change: IndexChange) -> None:
+        if begins(self._spaces, change.spaces):
+            assert change.spaces.other is not None
+            expected = await self._database.index_entries.estimated_document_count()
+            await asyncio.to_thread(self._mirror.begin, change.spaces, expected)
+            # It sees at least this transaction; what follows it comes again, and changes nothing.
+            await self._scan(None, partial(self._mirror.fill, change.spaces.other.number))
+        await asyncio.to_thread(self._mirror.apply, change)
+        self._spaces = change.spaces
 
     async def _follow(self, resume: dict[str, Any]) -> None:
         while True:
@@ -121,7 +142,7 @@ class Follower:
 
     async def _read(self, stream: AsyncChangeStream[Document], resume: dict[str, Any]) -> None:
         """Applies whole transactions; keeps in `resume` the point after the last of them."""
-        upserts: dict[str, IndexedProduct] = {}
+        upserts: dict[str, IndexEntry] = {}
         deleted: list[str] = []
         while stream.alive:
             event = await stream.try_next()
@@ -140,14 +161,15 @@ class Follower:
                     upserts.pop(key, None)
                     deleted.append(key)
                 else:
-                    upserts[key] = indexed_of(document)
+                    upserts[key] = entry_of(document)
                 continue
             if document is None:
                 raise _HistoryLost
-            change = Change(
-                document["version"], space_of(document), list(upserts.values()), deleted
+            await self._apply(
+                IndexChange(
+                    document["version"], spaces_of(document), list(upserts.values()), deleted
+                )
             )
-            await asyncio.to_thread(self._mirror.apply, change)
             upserts, deleted = {}, []
             resume.clear()
             resume["resume_after"] = event["_id"]

@@ -7,27 +7,32 @@ the index in memory follows in order; a few others read.
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from servicekit.errors import Unavailable
+from servicekit.errors import FailedPrecondition, Unavailable
 from services.indexer.domain import (
     Blob,
-    Change,
     Committed,
     Deleted,
     ImageFailure,
-    IndexedProduct,
+    IndexChange,
+    IndexEntry,
+    Lacking,
     Mirror,
     OpenedStream,
     Outcome,
     Product,
     ProductImage,
     Space,
+    Spaces,
+    SpaceVectors,
     StreamKey,
+    Switched,
 )
-from services.indexer.store import sqlite_writes
+from services.indexer.spaces import Placed, begins, emptied, with_product, with_products
+from services.indexer.store import sqlite_spaces, sqlite_writes
 from services.indexer.store.folder import BlobFolder
 from services.indexer.store.sqlite_reads import (
     read_images,
@@ -43,10 +48,11 @@ from services.indexer.streams import (
     extended,
     products_to_write,
     reopened,
-    space_with,
 )
 
 _SWEEP_AT_ONCE: Final = 500
+
+T = TypeVar("T")
 
 
 class SqliteStore:
@@ -66,6 +72,7 @@ class SqliteStore:
         self._mirror: Mirror | None = None
         self._blobs: BlobFolder | None = None
         self._following = False
+        self._told = Spaces()
 
     async def start(self, mirror: Mirror) -> None:
         self._lock = FolderLock(self._folder)
@@ -121,91 +128,85 @@ class SqliteStore:
         outcomes: Sequence[tuple[Outcome, Product | None]],
         complete: bool,
     ) -> Committed:
-        def run(db: sqlite3.Connection) -> Committed:
-            with transaction(db):
-                state = admitted(sqlite_writes.read_stream(db, stream_id), stream_id, epoch)
-                sequences = [outcome.sequence for outcome, _ in outcomes]
-                stored = sqlite_writes.stored_sequences(db, state, sequences)
-                fresh = [entry for entry in outcomes if entry[0].sequence not in stored]
-                fresh.sort(key=lambda entry: entry[0].sequence)
-                products = products_to_write(fresh)
-                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
-                if products:
-                    version += 1
-                    for product in products:
-                        space = space_with(space, product)
-                    sqlite_writes.write_products(db, products, version, _now_us())
-                    sqlite_writes.write_state(db, version, space)
-                sqlite_writes.write_outcomes(db, state, [outcome for outcome, _ in fresh])
-                beyond = db.execute(
-                    "SELECT sequence FROM outcomes WHERE stream_id = ? AND generation = ?"
-                    " AND sequence > ? ORDER BY sequence",
-                    (stream_id, state.generation, state.watermark),
-                )
-                written = [outcome.sequence for outcome, _ in fresh]
-                state = extended(state, written, (row[0] for row in beyond), complete)
-                beyond.close()
-                sqlite_writes.write_stream(db, state)
+        def run(db: sqlite3.Connection) -> tuple[Committed, IndexChange | None]:
+            state = admitted(sqlite_writes.read_stream(db, stream_id), stream_id, epoch)
+            sequences = [outcome.sequence for outcome, _ in outcomes]
+            stored = sqlite_writes.stored_sequences(db, state, sequences)
+            fresh = [entry for entry in outcomes if entry[0].sequence not in stored]
+            fresh.sort(key=lambda entry: entry[0].sequence)
+            products, change = products_to_write(fresh), None
             if products:
-                self._tell(version, space, products, ())
-            return Committed(state.watermark, version)
+                change = self._write(db, *with_products(sqlite_spaces.read(db), products))
+            sqlite_writes.write_outcomes(db, state, [outcome for outcome, _ in fresh])
+            beyond = db.execute(
+                "SELECT sequence FROM outcomes WHERE stream_id = ? AND generation = ?"
+                " AND sequence > ? ORDER BY sequence",
+                (stream_id, state.generation, state.watermark),
+            )
+            written = [outcome.sequence for outcome, _ in fresh]
+            state = extended(state, written, (row[0] for row in beyond), complete)
+            beyond.close()
+            sqlite_writes.write_stream(db, state)
+            version = change.version if change else sqlite_writes.read_version(db)
+            return Committed(state.watermark, version), change
 
-        return await self._threads.write(run)
+        return await self._change(run)
 
     # Products
 
     async def upsert(self, products: Sequence[Product]) -> tuple[int, list[Exception | None]]:
-        def run(db: sqlite3.Connection) -> tuple[int, list[Exception | None]]:
+        def run(
+            db: sqlite3.Connection,
+        ) -> tuple[tuple[int, list[Exception | None]], IndexChange | None]:
             problems: list[Exception | None] = []
-            fitting: dict[str, Product] = {}
-            with transaction(db):
-                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
-                for product in products:
-                    try:
-                        space = space_with(space, product)
-                        fitting[product.product_id] = product
-                        problems.append(None)
-                    except Exception as problem:
-                        problems.append(problem)
-                if fitting:
-                    version += 1
-                    sqlite_writes.write_products(db, [*fitting.values()], version, _now_us())
-                    sqlite_writes.write_state(db, version, space)
-            if fitting:
-                self._tell(version, space, [*fitting.values()], ())
-            return version, problems
+            fitting: dict[str, tuple[Product, Placed]] = {}
+            spaces = sqlite_spaces.read(db)
+            for product in products:
+                try:
+                    spaces, places = with_product(spaces, product)
+                    fitting[product.product_id] = product, places
+                    problems.append(None)
+                except FailedPrecondition as problem:
+                    problems.append(problem)
+            if not fitting:
+                return (sqlite_writes.read_version(db), problems), None
+            change = self._write(db, spaces, [*fitting.values()])
+            return (change.version, problems), change
 
-        return await self._threads.write(run)
+        return await self._change(run)
 
     async def delete(self, product_ids: Sequence[str]) -> Deleted:
         asked = list(dict.fromkeys(product_ids))
 
-        def run(db: sqlite3.Connection) -> Deleted:
-            with transaction(db):
-                rows = db.execute(
-                    f"SELECT product_id FROM products WHERE product_id IN ({marks(len(asked))})",
-                    asked,
-                )
-                there = {product_id for (product_id,) in rows}
-                version, space = sqlite_writes.read_version(db), sqlite_writes.read_space(db)
-                if there:
-                    version += 1
-                    sqlite_writes.delete_products(db, [*there], _now_us())
-                    if not sqlite_writes.has_vectors(db):
-                        space = None
-                    sqlite_writes.write_state(db, version, space)
+        def run(db: sqlite3.Connection) -> tuple[Deleted, IndexChange | None]:
+            rows = db.execute(
+                f"SELECT product_id FROM products WHERE product_id IN ({marks(len(asked))})",
+                asked,
+            )
+            there = {product_id for (product_id,) in rows}
+            version, change = sqlite_writes.read_version(db), None
             if there:
-                self._tell(version, space, (), [*there])
-            return Deleted(
+                version += 1
+                sqlite_writes.delete_products(db, [*there], _now_us())
+                spaces = sqlite_spaces.read(db)
+                if not sqlite_spaces.any_vectors(db, spaces):
+                    spaces = emptied(spaces)
+                sqlite_writes.write_version(db, version)
+                sqlite_spaces.write(db, spaces)
+                change = IndexChange(version, spaces, (), [*there])
+            deleted = Deleted(
                 tuple(product_id for product_id in asked if product_id in there),
                 tuple(product_id for product_id in asked if product_id not in there),
                 version,
             )
+            return deleted, change
 
-        return await self._threads.write(run)
+        return await self._change(run)
 
-    async def read(self, product_ids: Sequence[str], vectors: bool) -> dict[str, Product]:
-        return await self._threads.read(lambda db: read_products(db, product_ids, vectors))
+    async def read(
+        self, product_ids: Sequence[str], space: int, vectors: bool
+    ) -> dict[str, Product]:
+        return await self._threads.read(lambda db: read_products(db, product_ids, space, vectors))
 
     async def unchanged(
         self, keys: Sequence[tuple[str, str]], pipeline_version: str
@@ -263,34 +264,80 @@ class SqliteStore:
 
         return await self._threads.write(run)
 
+    # Spaces
+
+    async def spaces(self) -> Spaces:
+        return await self._threads.read(sqlite_spaces.read)
+
+    async def count_in(self, space: int) -> tuple[int, int]:
+        return await self._threads.read(lambda db: sqlite_spaces.count_in(db, space))
+
+    async def lacking(self, space: int, after: str, limit: int) -> list[Lacking]:
+        return await self._threads.read(lambda db: sqlite_spaces.lacking(db, space, after, limit))
+
+    async def begin_space(self, space: Space) -> Spaces:
+        return await self._change(lambda db: sqlite_spaces.begin(db, space))
+
+    async def put_vectors(
+        self, embedding_version: str, found: Sequence[tuple[str, int, SpaceVectors]]
+    ) -> tuple[int, set[str]]:
+        return await self._change(
+            lambda db: sqlite_spaces.put_vectors(db, embedding_version, found)
+        )
+
+    async def switch_space(self, embedding_version: str, force: bool) -> Switched:
+        return await self._change(lambda db: sqlite_spaces.switch(db, embedding_version, force))
+
+    async def drop_space(self, embedding_version: str) -> bool:
+        return await self._change(lambda db: sqlite_spaces.drop(db, embedding_version))
+
+    async def sweep_vectors(self) -> int:
+        swept = 0
+        while await self._threads.read(sqlite_spaces.any_forgotten):
+            swept += await self._threads.write(sqlite_spaces.sweep)
+        return swept
+
     # Threads
 
     def _load(self, db: sqlite3.Connection) -> None:
         assert self._mirror is not None
         with transaction(db, "DEFERRED"):
-            version = sqlite_writes.read_version(db)
-            [count] = db.execute("SELECT COUNT(*) FROM products").fetchone()
-            self._mirror.reset(sqlite_writes.read_space(db), count)
-            self._mirror.load(scan(db))
+            version, self._told = sqlite_writes.read_version(db), sqlite_spaces.read(db)
+            self._mirror.reset(self._told, _count(db))
+            self._mirror.load(scan(db, [one.number for one in self._told.all]))
             self._mirror.complete(version)
 
-    def _tell(
-        self, version: int, space: Space | None, products: Sequence[Product], gone: Sequence[str]
-    ) -> None:
+    async def _change(self, run: Callable[[sqlite3.Connection], tuple[T, IndexChange | None]]) -> T:
+        """Runs a transaction and then tells the mirror what it changed."""
+
+        def write(db: sqlite3.Connection) -> T:
+            with transaction(db):
+                result, change = run(db)
+            if change is not None:
+                self._tell(db, change)
+            return result
+
+        return await self._threads.write(write)
+
+    def _write(
+        self, db: sqlite3.Connection, spaces: Spaces, placed: Sequence[tuple[Product, Placed]]
+    ) -> IndexChange:
+        version = sqlite_writes.read_version(db) + 1
+        sqlite_writes.write_products(db, placed, version, _now_us())
+        sqlite_writes.write_version(db, version)
+        sqlite_spaces.write(db, spaces)
+        return IndexChange(version, spaces, _entries(placed, version), ())
+
+    def _tell(self, db: sqlite3.Connection, change: IndexChange) -> None:
         assert self._mirror is not None
-        upserts = [
-            IndexedProduct(
-                product.product_id,
-                product.name,
-                product.attributes,
-                product.vectors,
-                len(product.images),
-                version,
-            )
-            for product in products
-        ]
         try:
-            self._mirror.apply(Change(version, space, upserts, gone))
+            if begins(self._told, change.spaces):
+                numbers = [one.number for one in change.spaces.all]
+                with transaction(db, "DEFERRED"):
+                    self._mirror.begin(change.spaces, _count(db))
+                    self._mirror.fill(numbers[-1], scan(db, numbers))
+            self._mirror.apply(change)
+            self._told = change.spaces
         except BaseException:
             # The record is right and the index in memory is not: say so, a restart mends it.
             self._following = False
@@ -301,10 +348,28 @@ class SqliteStore:
         return self._blobs
 
 
+def _count(db: sqlite3.Connection) -> int:
+    [count] = db.execute("SELECT COUNT(*) FROM products").fetchone()
+    return int(count)
+
+
+def _entries(placed: Sequence[tuple[Product, Placed]], version: int) -> list[IndexEntry]:
+    return [
+        IndexEntry(
+            product.product_id,
+            product.name,
+            product.attributes,
+            {number: found.vectors for number, found in places},
+            len(product.images),
+            version,
+        )
+        for product, places in placed
+    ]
+
+
 def _write_nothing(db: sqlite3.Connection) -> None:
     with transaction(db):
-        version = sqlite_writes.read_version(db)
-        sqlite_writes.write_state(db, version, sqlite_writes.read_space(db))
+        sqlite_writes.write_version(db, sqlite_writes.read_version(db))
 
 
 def _now_us() -> int:

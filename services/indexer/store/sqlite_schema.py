@@ -10,7 +10,7 @@ from typing import Final
 
 from servicekit.errors import FailedPrecondition
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # Large pages, because rows hold vectors: fewer overflow pages to follow in the scan of a restart.
 _PAGE_BYTES: Final = 16384
@@ -30,20 +30,19 @@ CREATE TABLE products (
   content_digest TEXT NOT NULL,
   pipeline_version TEXT NOT NULL,
   retryable INTEGER NOT NULL,
-  own_garment INTEGER,
   image_count INTEGER NOT NULL,
   create_time_us INTEGER NOT NULL,
-  update_time_us INTEGER NOT NULL,
-  vectors BLOB NOT NULL
+  update_time_us INTEGER NOT NULL
 );
 CREATE TABLE images (
   product_id TEXT NOT NULL,
   position INTEGER NOT NULL,
   sha256 TEXT NOT NULL,
   pipeline_version TEXT NOT NULL,
-  vectors BLOB NOT NULL
+  vectors BLOB NOT NULL,
+  space INTEGER NOT NULL
 );
-CREATE UNIQUE INDEX images_of_product ON images (product_id, position);
+CREATE UNIQUE INDEX images_in_space ON images (product_id, space, position);
 CREATE INDEX images_by_content ON images (sha256, pipeline_version);
 CREATE TABLE streams (
   stream_id TEXT PRIMARY KEY,
@@ -74,6 +73,51 @@ CREATE TABLE blobs (
   released_us INTEGER
 ) WITHOUT ROWID;
 """
+
+# A product's pooled vectors in each space; `images` has those of its photographs. What has no
+# vectors is in space 0 there, and not in `pooled`.
+_SPACE_TABLES: Final = """
+CREATE TABLE spaces (
+  number INTEGER PRIMARY KEY,
+  embedding_version TEXT NOT NULL UNIQUE,
+  dimension INTEGER NOT NULL,
+  model TEXT NOT NULL,
+  role INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE pooled (
+  product_id TEXT NOT NULL,
+  space INTEGER NOT NULL,
+  pipeline_version TEXT NOT NULL,
+  own_garment INTEGER NOT NULL,
+  vectors BLOB NOT NULL
+);
+CREATE UNIQUE INDEX pooled_in_space ON pooled (product_id, space);
+"""
+
+# Version 1 had one space, whose vectors were in the products' own rows.
+_FROM_VERSION_1: Final = f"""
+{_SPACE_TABLES};
+INSERT INTO spaces
+  SELECT 1, version.value, dimension.value, '', 1 FROM state AS version, state AS dimension
+  WHERE version.key = 'embedding_version' AND version.value IS NOT NULL
+  AND dimension.key = 'dimension';
+DELETE FROM state WHERE key IN ('embedding_version', 'dimension');
+INSERT INTO state VALUES ('next_space', 2);
+INSERT INTO pooled
+  SELECT product_id, 1, pipeline_version, own_garment, vectors FROM products
+  WHERE own_garment IS NOT NULL;
+ALTER TABLE images ADD COLUMN space INTEGER NOT NULL DEFAULT 1;
+UPDATE images SET space = 0
+  WHERE product_id IN (SELECT product_id FROM products WHERE own_garment IS NULL);
+DROP INDEX images_of_product;
+CREATE UNIQUE INDEX images_in_space ON images (product_id, space, position);
+ALTER TABLE products DROP COLUMN own_garment;
+ALTER TABLE products DROP COLUMN vectors;
+"""
+
+
+_STEPS: Final = {0: _TABLES + ";" + _SPACE_TABLES, 1: _FROM_VERSION_1}
+"""From each version to this one, in one transaction."""
 
 
 class FolderLock:
@@ -109,7 +153,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(path: Path) -> None:
-    """Makes the tables of a new file.
+    """Makes the tables of a new file, or brings those of an older release up to date.
 
     Raises:
       FailedPrecondition: STORE_UNSUITABLE, a newer release wrote the file, or it is no database.
@@ -120,8 +164,8 @@ def prepare(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         with transaction(connection):
             [version] = connection.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _TABLES.split(";\n"):
+            if version in _STEPS:
+                for statement in _STEPS[version].split(";\n"):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:

@@ -2,34 +2,33 @@
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from services.indexer.domain import Outcome, Product, Space, StreamKey
+from services.indexer.domain import Outcome, Product, Space, SpaceVectors, StreamKey
+from services.indexer.spaces import Placed
 from services.indexer.store import codec
 from services.indexer.store.sqlite_schema import marks
 from services.indexer.streams import StreamState
+
+_NOWHERE: Final = Space("", 0)
 
 
 def read_version(db: sqlite3.Connection) -> int:
     return int(_state(db, "index_version") or 0)
 
 
-def read_space(db: sqlite3.Connection) -> Space | None:
-    version = _state(db, "embedding_version")
-    return None if version is None else Space(version, int(_state(db, "dimension")))
-
-
-def write_state(db: sqlite3.Connection, version: int, space: Space | None) -> None:
-    values: list[tuple[str, Any]] = [("index_version", version)]
-    values.append(("embedding_version", None if space is None else space.embedding_version))
-    values.append(("dimension", None if space is None else space.dimension))
-    db.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", values)
+def write_version(db: sqlite3.Connection, version: int) -> None:
+    db.execute("INSERT OR REPLACE INTO state VALUES ('index_version', ?)", (version,))
 
 
 def write_products(
-    db: sqlite3.Connection, products: Sequence[Product], version: int, now_us: int
+    db: sqlite3.Connection,
+    placed: Sequence[tuple[Product, Placed]],
+    version: int,
+    now_us: int,
 ) -> None:
-    """Replaces products whole. The time of creation stays what it was."""
+    """Replaces products whole, in all spaces. The time of creation stays what it was."""
+    products = [product for product, _ in placed]
     ids = [product.product_id for product in products]
     created = dict(
         db.execute(
@@ -40,7 +39,7 @@ def write_products(
     )
     dropped = _drop_images(db, ids)
     db.executemany(
-        f"INSERT OR REPLACE INTO products VALUES ({marks(14)})",
+        f"INSERT OR REPLACE INTO products VALUES ({marks(12)})",
         [
             (
                 product.product_id,
@@ -52,32 +51,68 @@ def write_products(
                 product.content_digest,
                 product.pipeline_version,
                 product.retryable,
-                product.own_garment,
                 len(product.images),
                 created.get(product.product_id, now_us),
                 now_us,
-                codec.pack_vectors(codec.pooled_to_store(product.own_garment, product.vectors)),
             )
             for product in products
         ],
     )
-    images = [
-        (
-            product.product_id,
-            position,
-            image.sha256,
-            product.pipeline_version,
-            codec.pack_vectors(codec.image_vectors(image)),
-        )
-        for product in products
-        for position, image in enumerate(product.images)
-    ]
-    db.executemany("INSERT INTO images VALUES (?, ?, ?, ?, ?)", images)
+    for product, places in placed:
+        sha256s = [image.sha256 for image in product.images]
+        if not places:
+            without = SpaceVectors(_NOWHERE, product.pipeline_version, ((),) * len(sha256s))
+            _insert_images(db, product.product_id, 0, sha256s, without)
+        for number, found in places:
+            insert_vectors(db, product.product_id, number, sha256s, found)
+    claimed = {image.sha256 for product in products for image in product.images}
     db.executemany(
         "UPDATE blobs SET released_us = NULL WHERE sha256 = ? AND released_us IS NOT NULL",
-        [(sha256,) for _, _, sha256, _, _ in images],
+        [(sha256,) for sha256 in claimed],
     )
-    _release(db, dropped - {sha256 for _, _, sha256, _, _ in images}, now_us)
+    _release(db, dropped - claimed, now_us)
+
+
+def insert_vectors(
+    db: sqlite3.Connection,
+    product_id: str,
+    number: int,
+    sha256s: Sequence[str],
+    found: SpaceVectors,
+) -> None:
+    """The vectors of a product and its images in a space where it has none."""
+    stored = codec.pooled_to_store(found.own_garment, found.vectors)
+    db.execute(
+        "INSERT INTO pooled VALUES (?, ?, ?, ?, ?)",
+        (
+            product_id,
+            number,
+            found.pipeline_version,
+            found.own_garment,
+            codec.pack_vectors(stored),
+        ),
+    )
+    _insert_images(db, product_id, number, sha256s, found)
+
+
+def _insert_images(
+    db: sqlite3.Connection,
+    product_id: str,
+    number: int,
+    sha256s: Sequence[str],
+    found: SpaceVectors,
+) -> None:
+    db.executemany(
+        "INSERT INTO images VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                *(product_id, position, sha256, found.pipeline_version),
+                codec.pack_vectors({int(one.garment): one.vector for one in vectors}),
+                number,
+            )
+            for position, (sha256, vectors) in enumerate(zip(sha256s, found.images, strict=True))
+        ],
+    )
 
 
 def delete_products(db: sqlite3.Connection, ids: Sequence[str], now_us: int) -> None:
@@ -90,6 +125,7 @@ def _drop_images(db: sqlite3.Connection, ids: Sequence[str]) -> set[str]:
     chosen = f"product_id IN ({marks(len(ids))})"
     found = {sha256 for (sha256,) in db.execute(f"SELECT sha256 FROM images WHERE {chosen}", ids)}
     db.execute(f"DELETE FROM images WHERE {chosen}", ids)
+    db.execute(f"DELETE FROM pooled WHERE {chosen}", ids)
     return found
 
 
@@ -100,11 +136,6 @@ def _release(db: sqlite3.Connection, sha256s: set[str], now_us: int) -> None:
         " AND NOT EXISTS (SELECT 1 FROM images WHERE images.sha256 = blobs.sha256)",
         [(now_us, sha256) for sha256 in sha256s],
     )
-
-
-def has_vectors(db: sqlite3.Connection) -> bool:
-    found = db.execute("SELECT 1 FROM products WHERE own_garment IS NOT NULL LIMIT 1").fetchone()
-    return found is not None
 
 
 def read_stream(db: sqlite3.Connection, stream_id: str) -> StreamState | None:
@@ -177,5 +208,6 @@ def sweepable(
 
 
 def _state(db: sqlite3.Connection, key: str) -> Any:
+    """A value of the table `state`; None if there is none."""
     row = db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
     return None if row is None else row[0]

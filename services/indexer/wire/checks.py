@@ -12,6 +12,8 @@ from services.indexer.domain import Garment, Vector
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
+MAX_DIMENSION: Final = 8192
+
 # How far from 1 the length of a vector may be and still be put right.
 _LENGTH_TOLERANCE: Final = 1e-3
 

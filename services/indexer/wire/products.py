@@ -14,7 +14,6 @@ from services.indexer.domain import (
     Attributes,
     AttributeValue,
     GarmentBox,
-    GarmentEmbedding,
     ImageFailure,
     Product,
     ProductImage,
@@ -23,13 +22,12 @@ from services.indexer.domain import (
     Space,
     Vector,
 )
-from services.indexer.wire import checks
+from services.indexer.wire import checks, spaces
 from services.indexer.wire.filters import value_message
 
 MAX_IMAGES: Final = 500
 _MAX_ATTRIBUTES: Final = 64
 _MAX_ATTRIBUTES_BYTES: Final = 64 * 1024
-_MAX_DIMENSION: Final = 8192
 
 
 def product(record: indexer_pb2.ProductRecord, field: str) -> Product:
@@ -59,6 +57,10 @@ def product(record: indexer_pb2.ProductRecord, field: str) -> Product:
             record.pipeline_version, f"{field}.pipeline_version", 1024, empty=not images
         ),
         space=_space(record, images, field),
+        others=tuple(
+            spaces.space_vectors(other, len(images), f"{field}.other_spaces[{index}]")
+            for index, other in enumerate(record.other_spaces)
+        ),
     )
 
 
@@ -69,10 +71,10 @@ def _space(
     if not lengths:
         return None
     checks.text(record.embedding_version, f"{field}.embedding_version", 256)
-    checks.count(record.dimension, f"{field}.dimension", 1, _MAX_DIMENSION)
+    checks.count(record.dimension, f"{field}.dimension", 1, checks.MAX_DIMENSION)
     if lengths != {record.dimension}:
         raise checks.invalid(f"{field}.dimension", "is not the length of every vector")
-    return Space(record.embedding_version, record.dimension)
+    return Space(record.embedding_version, record.dimension, record.model)
 
 
 def attributes(message: struct_pb2.Struct, field: str) -> Attributes:
@@ -119,15 +121,7 @@ def _scalar(value: struct_pb2.Value, field: str) -> Scalar | None:
 
 
 def _image(message: product_pb2.ProductImage, field: str) -> ProductImage:
-    embeddings = tuple(
-        GarmentEmbedding(
-            checks.garment(found.garment, f"{field}.embeddings"),
-            checks.vector(found.embedding, f"{field}.embeddings"),
-        )
-        for found in message.embeddings
-    )
-    if len({found.garment for found in embeddings}) != len(embeddings):
-        raise checks.invalid(f"{field}.embeddings", "must name each garment once")
+    embeddings = spaces.embeddings(message.embeddings, f"{field}.embeddings")
     return ProductImage(
         sha256=checks.sha256(message.sha256, f"{field}.sha256"),
         uri=checks.text(message.uri, f"{field}.uri", 8192, empty=True),

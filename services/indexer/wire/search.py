@@ -86,6 +86,7 @@ def search_response(answer: SearchAnswer) -> indexer_pb2.SearchProductsResponse:
         index_version=answer.index_version,
         usual_cosines=answer.usual.cosines,
         usual_count=answer.usual.count,
+        embedding_version=answer.embedding_version,
     )
 
 

@@ -1,0 +1,1 @@
+"""The doorways beside the main one."""
