@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from services.segmenter.domain import Alpha, BoundingBox, Garment, Masks, PixelsHWC, Rgb
+from services.segmenter.domain import Alpha, BoundingBox, Garment, Masks, PixelsHWC, Rgb, whole
 
 EDGE_CONTRAST = 1.6
 """How much steeper than the network's own the outline becomes."""
@@ -71,6 +71,13 @@ class Compositor:
             return np.ascontiguousarray(region)
         alpha = _alpha(masks, garment, box, size, picture)
         return _mixed(region, alpha, background, _cell_px(masks, picture) * size[0] / box.width_px)
+
+    def reduced(self, pixels_hwc: PixelsHWC, max_side_px: int) -> PixelsHWC:
+        """The whole picture, no larger than asked for."""
+        size = _reduced(whole(pixels_hwc), max_side_px)
+        if size == (pixels_hwc.shape[1], pixels_hwc.shape[0]):
+            return pixels_hwc
+        return _as_bytes(cv2.resize(pixels_hwc, size, interpolation=cv2.INTER_AREA))
 
     def _pasted(
         self,

@@ -195,7 +195,7 @@ class Outputs:
     """What is wanted besides the garments' list.
 
     crop_garments: empty for all that are found.
-    max_side_px: of composite and crops; 0: no limit.
+    max_side_px: of composite, crops and photograph; 0: no limit.
     """
 
     class_mask: bool = False
@@ -205,6 +205,7 @@ class Outputs:
     composite_garment: Garment = Garment.UNION
     max_side_px: int = 0
     crop_garments: frozenset[Garment] = frozenset()
+    photograph: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +238,7 @@ class Segmentation:
     classes_hw: npt.NDArray[np.uint8] | None
     composite_hwc: PixelsHWC | None
     crops: tuple[Crop, ...]
+    photograph_hwc: PixelsHWC | None
 
 
 class Cutter(Protocol):
@@ -256,6 +258,10 @@ class Cutter(Protocol):
         max_side_px: int,
     ) -> PixelsHWC:
         """One garment on the background, inside a box, reduced to max_side_px (0: as it is)."""
+        ...
+
+    def reduced(self, pixels_hwc: PixelsHWC, max_side_px: int) -> PixelsHWC:
+        """The whole picture, its longer side at most max_side_px (0: as it is)."""
         ...
 
 
@@ -364,6 +370,11 @@ class Segmenter:
             classes_hw=tools.cutter.classes(masks, width, height) if outputs.class_mask else None,
             composite_hwc=composite,
             crops=crops_of(tools.cutter, pixels_hwc, masks, outputs) if outputs.crops else (),
+            photograph_hwc=(
+                tools.cutter.reduced(pixels_hwc, outputs.max_side_px)
+                if outputs.photograph
+                else None
+            ),
         )
 
     def _composite(self, pixels_hwc: PixelsHWC, masks: Masks, outputs: Outputs) -> PixelsHWC:

@@ -67,6 +67,7 @@ def outputs(options: segmenter_pb2.OutputOptions) -> Outputs:
         crop_garments=frozenset(
             _garment(number, "outputs.crop_garments") for number in options.crop_garments
         ),
+        photograph=options.photograph,
     )
 
 
@@ -111,6 +112,8 @@ def response(
                 bounding_box=_box(crop.bounding_box),
             )
         )
+    if found.photograph_hwc is not None:
+        message.photograph.CopyFrom(_image(found.photograph_hwc, encoding))
     return message
 
 

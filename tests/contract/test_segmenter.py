@@ -76,8 +76,23 @@ async def test_nothing_is_sent_that_was_not_asked_for(running: RunningSegmenter)
     found = await running.stub.SegmentImage(request(file_of(tee())))
     assert found.class_mask_png == b""
     assert not found.HasField("composite")
+    assert not found.HasField("photograph")
     assert not found.crops
     assert found.garments
+
+
+async def test_the_photograph_itself_comes_upright_and_reduced(running: RunningSegmenter) -> None:
+    options = pb.OutputOptions(
+        photograph=True, max_side_px=100, encoding=image_pb2.IMAGE_ENCODING_RAW_RGB
+    )
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    file = io.BytesIO()
+    tee().rotate(90, expand=True).save(file, "PNG", exif=lying)
+    upright = await running.stub.SegmentImage(request(file_of(tee()), options))
+    turned = await running.stub.SegmentImage(request(file.getvalue(), options))
+    assert pixels_of(upright.photograph).shape == (100, 75, 3)
+    assert turned.photograph == upright.photograph
 
 
 async def test_background_size_and_encoding_are_the_callers(running: RunningSegmenter) -> None:
