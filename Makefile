@@ -24,6 +24,10 @@ export DATA_DIR STORE
 GOOGLE_PROTOS = $(shell $(BIN)/python -c 'import google.rpc, pathlib; \
   print(pathlib.Path(list(google.rpc.__path__)[0]).parent.parent)')
 
+# The client's wheel carries the stubs inside; here the ones in gen/ count, which follow the protos.
+drop_stubs = @$(1)/python -c 'import shutil, sysconfig; \
+  shutil.rmtree(sysconfig.get_path("purelib") + "/lookalike", ignore_errors=True)'
+
 .PHONY: help
 help: ## Print this
 	@echo "Lookalike. make TARGET [GPU=1] [PYTHON=python3.x]"
@@ -39,6 +43,7 @@ help: ## Print this
 	@# The two wheels install one module; whichever came second would win.
 	@! test -e .venv/.ready-$(OTHER_EXTRA) || $(BIN)/python $(PIP) uninstall --quiet --yes $(OTHER_RUNTIME)
 	$(BIN)/python $(PIP) install --quiet -c constraints.txt -e clients/python -e '.[$(EXTRA),dev]'
+	$(call drop_stubs,$(BIN))
 	@rm -f .venv/.ready-*
 	@touch $@
 
@@ -107,6 +112,7 @@ test: protos models envoy mongod ## Run all tests but those that need torch (TES
 	$(PYTHON) -m venv .venv-models
 	@mkdir -p gen/lookalike
 	.venv-models/bin/python $(PIP) install --quiet -c constraints.txt -e clients/python -e '.[cpu,dev,models]'
+	$(call drop_stubs,.venv-models/bin)
 	@touch $@
 
 test-models: .venv-models/.ready protos models ## Compare our ONNX graphs with torch (its own venv)
