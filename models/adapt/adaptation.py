@@ -59,13 +59,20 @@ class _Space:
     text: Callable[[Rows], Rows]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Adapted:
+    """What came of it: the installed model's folder, what the report says, and both in torch."""
+
+    folder: Path
+    report: Report
+    base: BaseModel
+    model: SpaceModel
+
+
 def adapt(
     catalogue: Path, model_name: str, name: str, settings: AdaptSettings, steps: Steps
-) -> tuple[Path, Report]:
+) -> Adapted:
     """Adapts a model of the registry to a catalogue and installs it under `name`.
-
-    Returns:
-      The new model's folder, and what the report says.
 
     Raises:
       AdaptError: the catalogue does not suffice, the model is not there, the name is taken.
@@ -85,7 +92,9 @@ def adapt(
     history = train(model, data, settings, lambda m: _score(m, material), steps.say)
 
     before, after = _base_space(base), _adapted_space(model)
-    measured = [_measure(space, material) for space in (before, after)]
+    split = material.split
+    others = np.concatenate([split.training, split.stopping])
+    measured = [_measure(space, material, split.held_out, others) for space in (before, after)]
     heads = [_classify(space, material) for space in (before, after)]
     towers = towers_of(base, model)
     version = version_of(base, name, *towers)
@@ -113,7 +122,7 @@ def adapt(
     head = heads[1][0] if heads[1] else None
     folder = install(base, name, version, towers, head, report.as_json(), render(report))
     _check(name, base, after, material)
-    return folder, report
+    return Adapted(folder, report, base, model)
 
 
 def _material(shop: Shop, base: BaseModel, settings: AdaptSettings, steps: Steps) -> _Material:
@@ -210,48 +219,42 @@ def _space_model(
 
 
 def _score(model: SpaceModel, material: _Material) -> float:
-    """Mean reciprocal ranks of the products for stopping, views and words alike."""
-    measure = _measure_on(
-        _adapted_space(model), material, material.split.stopping, material.split.training
-    )
-    parts = [ranks.mean_reciprocal for ranks in measure if len(ranks.ranks)]
+    """Of the products for stopping: mean reciprocal ranks by views and by words, and the share
+    whose category's word is the nearest, so that this is not paid for the others."""
+    split = material.split
+    found = _measure(_adapted_space(model), material, split.stopping, split.training)
+    parts = [ranks.mean_reciprocal for ranks in (found.views, found.words) if len(ranks.ranks)]
+    if len(found.kinds):
+        parts.append(float(found.kinds.mean()))
     return float(np.mean(parts)) if parts else 0.0
 
 
-def _measure_on(
+def _measure(
     space: _Space,
     material: _Material,
     asked: npt.NDArray[np.int64],
-    gallery: npt.NDArray[np.int64],
-) -> tuple[Any, Any]:
-    vectors = space.image(material.photos.views[:, 0])
-    count = len(material.products)
-    views = view_ranks(vectors, material.photos.products, asked, gallery, count)
-    whole = product_vectors(vectors, material.photos.products, count)
+    others: npt.NDArray[np.int64],
+) -> SpaceMeasure:
+    """What a space does on products `asked`, with `others` in the way."""
+    photos, count = material.photos, len(material.products)
+    vectors = space.image(photos.views[:, 0])
+    whole = product_vectors(vectors, photos.products, count)
+    views = view_ranks(vectors, photos.products, asked, others, count)
     texts = space.text(material.question_rows)
-    return views, word_ranks(texts, material.table, whole, asked, gallery)
-
-
-def _measure(space: _Space, material: _Material) -> SpaceMeasure:
-    split = material.split
-    others = np.concatenate([split.training, split.stopping])
-    views, words = _measure_on(space, material, split.held_out, others)
-    vectors = space.image(material.photos.views[:, 0])
-    whole = product_vectors(vectors, material.photos.products, len(material.products))
-    held = whole[split.held_out]
-    known = [i for i, n in enumerate(split.held_out) if material.products[n].category is not None]
-    labels = [str(material.products[split.held_out[i]].category) for i in known]
+    words = word_ranks(texts, material.table, whole, asked, others)
+    known = [n for n in asked if material.products[n].category is not None]
+    labels = [str(material.products[n].category) for n in known]
     kinds = np.empty(0, bool)
     if known:
-        texts = space.text(material.category_rows)
-        texts = texts.reshape(-1, len(_PROMPTS), texts.shape[1]).mean(axis=1)
-        texts /= np.linalg.norm(texts, axis=1, keepdims=True)
-        guesses = nearest_words(held[known], texts)
+        names = space.text(material.category_rows)
+        names = names.reshape(-1, len(_PROMPTS), names.shape[1]).mean(axis=1)
+        names /= np.linalg.norm(names, axis=1, keepdims=True)
+        guesses = nearest_words(whole[known], names)
         kinds = np.array(
             [material.category_names[g] == t for g, t in zip(guesses, labels, strict=True)], bool
         )
     general = space.text(material.general_rows)[: len(GARMENT_WORDS)]
-    return SpaceMeasure(views, words, kinds, labels, nearest_words(held, general))
+    return SpaceMeasure(views, words, kinds, labels, nearest_words(whole[asked], general))
 
 
 def _figures(measured: Sequence[SpaceMeasure], material: _Material, seed: int) -> list[Figure]:

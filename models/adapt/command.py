@@ -50,10 +50,11 @@ def _adapt(given: argparse.Namespace) -> int:
     name = given.name or name_of(given.catalogue, given.dimension)
     steps = Steps(Console(stderr=True))
     try:
-        folder, report = adapt(given.catalogue, given.model, name, settings, steps)
+        adapted = adapt(given.catalogue, given.model, name, settings, steps)
     except AdaptError as error:
         print(error, file=sys.stderr)
         return 1
+    folder, report = adapted.folder, adapted.report
     if given.out is not None:
         given.out.mkdir(parents=True, exist_ok=True)
         for file in ("report.html", "report.json"):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy.typing as npt
 
 from models.adapt.category import HEAD_FILE, CategoryHead
 from models.adapt.layers import Tower
+from models.adapt.manifest_text import toml_text
 from models.adapt.settings import AdaptError
 from models.adapt.tail import Tail, write_adapted
 from models.adapt.towers import BaseModel
@@ -24,7 +24,6 @@ from models.safetensors_file import write_safetensors
 
 # What is true of the base's space only.
 _OF_THE_BASE = ("calibration", "weak_below", "adapted", "category_head")
-_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,34 +119,3 @@ def install(
             return install_local(toml_text(document), files)
         except ManifestError as error:
             raise AdaptError(str(error)) from error
-
-
-def toml_text(document: Mapping[str, Any]) -> str:
-    """A mapping of plain values and of mappings of those as TOML."""
-    return "\n".join(_table("", document)) + "\n"
-
-
-def _table(path: str, table: Mapping[str, Any]) -> list[str]:
-    lines = [f"[{path}]"] if path else []
-    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
-    lines += [f"{_key(k)} = {_value(v)}" for k, v in table.items() if k not in inner]
-    for key, value in inner.items():
-        lines += ["", *_table(f"{path}.{_key(key)}" if path else _key(key), value)]
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if _KEY.fullmatch(key) else json.dumps(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        # JSON's escapes are TOML's, but for the one character that JSON leaves as it is.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + " }"
-    return "[" + ", ".join(_value(one) for one in value) + "]"
