@@ -67,24 +67,29 @@ def take_from_hub(
         say(f"  folder {folder}")
         return _take_from_folder(source, Path(folder).expanduser(), staging)
     say(f"  hub {source.package} at {source.version}")
+    sha256s: dict[str, str] = {}
     with _Hub(source, env, say, pause) as hub:
-        return {
-            file.path: sha256
-            for file in source.files
-            if (sha256 := hub.take(file, staging / file.path))
-        }
+        for file in source.files:
+            if file.instead_of in sha256s:
+                continue
+            sha256 = hub.take(file, staging / file.path)
+            if sha256:
+                sha256s[file.path] = sha256
+    return sha256s
 
 
 def _take_from_folder(source: Source, folder: Path, staging: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise FetchError(f"MODEL_DIR={folder} is no folder")
-    sha256s = {}
+    sha256s: dict[str, str] = {}
     for file in source.files:
-        found = next((folder / name for name in file.members if (folder / name).is_file()), None)
-        if found is None:
+        if file.instead_of in sha256s:
+            continue
+        found = folder / file.path
+        if not found.is_file():
             if file.optional:
                 continue
-            raise FetchError(f"{folder} has no {' or '.join(file.members)}")
+            raise FetchError(f"{folder} has no {_names(file)}")
         _place(found, staging / file.path)
         sha256s[file.path] = sha256_of(staging / file.path)
         _check_pin(source, file, sha256s[file.path])
@@ -123,30 +128,28 @@ class _Hub:
 
     def take(self, file: ModelFile, target: Path) -> str:
         """Its sha256; "" for an optional file that the repository has not."""
-        for member in file.members:
-            finished = self._folder / member
-            try:
-                if not finished.is_file():
-                    self._download(member, finished)
-            except _Absent:
-                continue
-            sha256 = sha256_of(finished)
-            try:
-                _check_pin(self._source, file, sha256)
-                if not file.sha256:
-                    self._check_lock(member, sha256, finished.stat().st_size)
-            except FetchError:
-                # Wrong bytes must not be found again by the next run.
-                finished.unlink()
-                raise
-            _place(finished, target)
-            return sha256
-        if file.optional:
-            return ""
-        raise FetchError(
-            f"{self._source.package} has no {' or '.join(file.members)} at "
-            f"{self._source.version} ({self._endpoint} says 404)"
-        )
+        finished = self._folder / file.path
+        try:
+            if not finished.is_file():
+                self._download(file.path, finished)
+        except _Absent:
+            if file.optional:
+                return ""
+            raise FetchError(
+                f"{self._source.package} has no {_names(file)} at {self._source.version} "
+                f"({self._endpoint} says 404)"
+            ) from None
+        sha256 = sha256_of(finished)
+        try:
+            _check_pin(self._source, file, sha256)
+            if not file.sha256:
+                self._check_lock(file.path, sha256, finished.stat().st_size)
+        except FetchError:
+            # Wrong bytes must not be found again by the next run.
+            finished.unlink()
+            raise
+        _place(finished, target)
+        return sha256
 
     def _download(self, member: str, finished: Path) -> None:
         finished.parent.mkdir(parents=True, exist_ok=True)
@@ -233,6 +236,10 @@ class _Hub:
 
 class _Broken(Exception):
     """A download that may go on when it is tried again."""
+
+
+def _names(file: ModelFile) -> str:
+    return f"{file.instead_of} or {file.path}" if file.instead_of else file.path
 
 
 def _check_pin(source: Source, file: ModelFile, sha256: str) -> None:

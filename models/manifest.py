@@ -17,8 +17,7 @@ class ModelFile:
     path: str
     """Its name in the model's folder."""
     members: tuple[str, ...]
-    """Of a package: the files that make it, concatenated in this order. Of the hub: names that it
-    may have in the repository; the first that is there is taken."""
+    """Files of the package that make it, concatenated in this order; of the hub its one name."""
     sha256: str
     """Of the whole file, lower-case hexadecimal. "" only for the hub: then the hub's own is
     believed the first time and written into a lock (``models.hub``)."""
@@ -26,8 +25,10 @@ class ModelFile:
     """0 where the sha256 is not pinned."""
     keep: bool
     """False for an ingredient of the build step that is not served."""
-    optional: bool
+    optional: bool = False
     """Of the hub: a repository without this file will do."""
+    instead_of: str = ""
+    """Of the hub: taken only if there is no file of this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +159,12 @@ def _parse_source(doc: dict[str, Any]) -> Source:
 def _parse_file(doc: dict[str, Any], on_hub: bool) -> ModelFile:
     return ModelFile(
         path=doc["path"],
-        members=tuple(doc.get("members", (doc["path"],)) if on_hub else doc["members"]),
+        members=(doc["path"],) if on_hub else tuple(doc["members"]),
         sha256=doc.get("sha256", "") if on_hub else doc["sha256"],
         size_bytes=doc.get("size_bytes", 0) if on_hub else doc["size_bytes"],
         keep=doc.get("keep", not on_hub),
         optional=on_hub and doc.get("optional", False),
+        instead_of=doc.get("instead_of", "") if on_hub else "",
     )
 
 
