@@ -18,6 +18,7 @@ _OUTSIDE = frozenset({"backends", "store", "stores", "upstreams"})
 # Where things are put together: these may know everything, and only they each other.
 _COMPOSITION = frozenset({"__main__", "assembly", "model"})
 _DOORWAY = frozenset({"servicer", "servicers"})
+_SEE_AS_SERVED = ("adapt", "calibrate", "eval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ def test_what_services_stand_on_knows_no_service(home: str) -> None:
             # Training and calibration see pixels exactly as serving does, by the same code.
             and not (home == "models" and ".preprocess" in found.module)
             # What is measured is what is served, masks, crops and pooling included.
-            and not {ROOT / "models" / name for name in ("adapt", "eval")} & set(found.file.parents)
+            and not {ROOT / "models" / name for name in _SEE_AS_SERVED} & set(found.file.parents)
         ]
     )
 

@@ -22,6 +22,7 @@ from lookalike_client.ingest.settings import IngestSettings
 from lookalike_client.ingest.stream import Event, IngestRun
 from lookalike_client.models import Garment
 from lookalike_client.sources import Catalogue
+from lookalike_client.spaces import AsyncSpaces
 from lookalike_client.version import CLIENT
 
 _LARGEST_PAGE: Final = 1_000
@@ -39,6 +40,9 @@ class AsyncLookalike:
       server: `host:port`, or `https://host:port` for TLS; None: $LOOKALIKE_SERVER, or else
         127.0.0.1:50050.
       timeout_s: deadline of each call but `ingest`, which has none.
+
+    Attributes:
+      spaces: the models and their spaces, for operators.
     """
 
     def __init__(self, server: str | None = None, *, timeout_s: float = 30.0) -> None:
@@ -47,6 +51,7 @@ class AsyncLookalike:
         self._channel = open_aio_channel(self.server)
         self._search = search_pb2_grpc.SearchServiceStub(self._channel)
         self._ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
+        self.spaces = AsyncSpaces(self._channel, self._call, self.server)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,6 +70,7 @@ class AsyncLookalike:
         garment: Garment | str | None = None,
         where: Iterable[query.Condition] = (),
         features: query.Features | None = None,
+        metric: models.Metric | str = models.Metric.COSINE,
         page_token: str = "",
         min_index_version: int = 0,
     ) -> models.SearchResults:
@@ -77,7 +83,9 @@ class AsyncLookalike:
           k: how many products; more than 1 000 are fetched page by page.
           garment: which vector of the products is compared; None: each product's own garment.
           where: conditions that must all hold; applied before ranking.
-          features: features that filter: each one that is set must equal the stored attribute.
+          features: features that filter: each one that is set must equal the stored attribute. The
+            category `auto` is inferred from the photographs among the parts; see `PartReport`.
+          metric: how nearness is measured.
           page_token: `next_page_token` of the page before; the rest of the query must be the same.
           min_index_version: sees at least this write.
         """
@@ -88,6 +96,7 @@ class AsyncLookalike:
             page_size=min(k, _LARGEST_PAGE),
             page_token=page_token,
             min_index_version=min_index_version,
+            metric=wire.METRICS[models.Metric(metric)],
         )
         if features is not None:
             request.features.CopyFrom(wire.to_features(features))
@@ -104,6 +113,8 @@ class AsyncLookalike:
             # Where a page was cut there is no token for the place of the cut.
             next_page_token=page.next_page_token if len(results) <= k else "",
             parts=tuple(map(wire.part_report, first.part_reports)),
+            no_good_match=wire.no_good_match(first),
+            score_meaning=wire.score_meaning(first),
         )
 
     async def similar(
@@ -113,6 +124,7 @@ class AsyncLookalike:
         k: int = 5,
         garment: Garment | str | None = None,
         where: Iterable[query.Condition] = (),
+        metric: models.Metric | str = models.Metric.COSINE,
         min_index_version: int = 0,
     ) -> models.SearchResults:
         """Finds the products most similar to one of the catalogue, never itself."""
@@ -124,11 +136,14 @@ class AsyncLookalike:
                 garment=wire.to_garment(garment),
                 filter=wire.to_filter(where),
                 min_index_version=min_index_version,
+                metric=wire.METRICS[models.Metric(metric)],
             ),
         )
         return models.SearchResults(
             results=tuple(map(wire.search_result, response.results)),
             index_version=response.index_version,
+            no_good_match=wire.no_good_match(response),
+            score_meaning=wire.score_meaning(response),
         )
 
     async def get(
@@ -301,10 +316,12 @@ class AsyncLookalike:
             await feed.aclose()
             await asyncio.to_thread(channel.close)
 
-    async def _call(self, method: Any, request: Message) -> Any:
+    async def _call(
+        self, method: Any, request: Message, *, timeout_s: float | None = None
+    ) -> Any:
         # `Any`, because grpcio ships no types: what a stub's method takes and returns is not known.
         loop = asyncio.get_running_loop()
-        end, metadata = loop.time() + self._timeout_s, _metadata()
+        end, metadata = loop.time() + (timeout_s or self._timeout_s), _metadata()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 return await method(request, timeout=end - loop.time(), metadata=metadata)

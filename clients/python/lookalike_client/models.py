@@ -17,6 +17,16 @@ class Garment(StrEnum):
     UNION = "union"
 
 
+class Metric(StrEnum):
+    """How nearness is measured."""
+
+    COSINE = "cosine"
+    L2 = "l2"
+    """Euclidean distance."""
+    L1 = "l1"
+    """Manhattan distance."""
+
+
 class Stage(StrEnum):
     """Where an image failed."""
 
@@ -165,13 +175,18 @@ class SearchResult(Value):
 
     product: Product
     score: float | None
-    """Cosine of query and product, -1 to 1; None where nothing ranks."""
+    """How near it is, greater is nearer: the cosine, -1 to 1, or 1 / (1 + distance) where a
+    distance was asked for; None where nothing ranks."""
     weak: bool
     """The best there is, but below what counts as a match."""
     best_image_index: int
     """The nearest photograph, as a position in `product.images`."""
     best_garment: Garment | None
     best_image_score: float
+    match_probability: float | None = None
+    """That a person would call it a match, 0 to 1; None where the model was not calibrated."""
+    distance: float | None = None
+    """Of query and product; None with the cosine."""
 
     @property
     def best_image(self) -> ProductImage | None:
@@ -185,13 +200,33 @@ class SearchResult(Value):
         return {
             "product_id": self.product.product_id,
             "score": as_json(self.score),
+            "match_probability": as_json(self.match_probability),
             "weak": self.weak,
+            **({} if self.distance is None else {"distance": as_json(self.distance)}),
             "best_image_index": self.best_image_index,
             "best_image": best.sha256 if best else None,
             "best_garment": as_json(self.best_garment),
             "best_image_score": as_json(self.best_image_score),
             **self.product.to_dict(),
         }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CategoryGuess(Value):
+    """The category of the catalogue that a photograph shows, and whether it was searched alone."""
+
+    category: str
+    confidence: float
+    applied: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ScoreMeaning(Value):
+    """What probabilities rest on; results below `weak_below` are weak."""
+
+    embedding_version: str
+    fitted_on: str
+    weak_below: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -202,6 +237,8 @@ class PartReport(Value):
     text_truncated: bool
     garments: tuple[ImageGarment, ...]
     whole_image_fallback: bool
+    category_guess: CategoryGuess | None = None
+    """Of a photograph, where the category `auto` was asked for."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -214,6 +251,11 @@ class SearchResults(Value):
     """Products that took part; None where the call does not tell."""
     next_page_token: str = ""
     parts: tuple[PartReport, ...] = ()
+    no_good_match: bool | None = None
+    """Whether nothing good was found at all; None where that is not known."""
+    score_meaning: ScoreMeaning | None = None
+    embedding_version: str = ""
+    """The space that ranked all of them; empty where nothing ranks."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

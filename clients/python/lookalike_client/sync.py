@@ -13,12 +13,16 @@ from lookalike_client.ingest.settings import IngestSettings
 from lookalike_client.ingest.stream import Event
 from lookalike_client.models import Garment
 from lookalike_client.sources import Catalogue
+from lookalike_client.spaces import AsyncSpaces, BuildProgress, Comparison, Model, Switched
 
 _T = TypeVar("_T")
 
 
 class Lookalike:
     """A connection to a gateway. Any thread may use it; use it as a context manager.
+
+    Attributes:
+      spaces: the models and their spaces, for operators.
 
     Its methods are those of AsyncLookalike, where they are described.
     """
@@ -30,6 +34,7 @@ class Lookalike:
         )
         self._thread.start()
         self._client = self._run(_open(server, timeout_s))
+        self.spaces = Spaces(self._client.spaces, self._run)
 
     @property
     def server(self) -> str:
@@ -61,6 +66,7 @@ class Lookalike:
         garment: Garment | str | None = None,
         where: Iterable[query.Condition] = (),
         features: query.Features | None = None,
+        metric: models.Metric | str = models.Metric.COSINE,
         page_token: str = "",
         min_index_version: int = 0,
     ) -> models.SearchResults:
@@ -72,6 +78,7 @@ class Lookalike:
                 garment=garment,
                 where=where,
                 features=features,
+                metric=metric,
                 page_token=page_token,
                 min_index_version=min_index_version,
             )
@@ -84,12 +91,18 @@ class Lookalike:
         k: int = 5,
         garment: Garment | str | None = None,
         where: Iterable[query.Condition] = (),
+        metric: models.Metric | str = models.Metric.COSINE,
         min_index_version: int = 0,
     ) -> models.SearchResults:
         """See AsyncLookalike.similar."""
         return self._run(
             self._client.similar(
-                product_id, k=k, garment=garment, where=where, min_index_version=min_index_version
+                product_id,
+                k=k,
+                garment=garment,
+                where=where,
+                metric=metric,
+                min_index_version=min_index_version,
             )
         )
 
@@ -193,6 +206,58 @@ class Lookalike:
         except BaseException:  # Ctrl-C while waiting: the call must not go on by itself
             future.cancel()
             raise
+
+
+class Spaces:
+    """Its methods are those of AsyncSpaces, where they are described."""
+
+    def __init__(self, spaces: AsyncSpaces, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._spaces = spaces
+        self._run = run
+
+    def list(self) -> tuple[Model, ...]:
+        """See AsyncSpaces.list."""
+        found: tuple[Model, ...] = self._run(self._spaces.list())
+        return found
+
+    def build(self, model: str, *, patience_s: float = 120.0) -> Iterator[BuildProgress]:
+        """See AsyncSpaces.build."""
+        states = self._spaces.build(model, patience_s=patience_s)
+        while (state := self._run(_next_state(states))) is not None:
+            yield state
+
+    def progress(self) -> BuildProgress:
+        """See AsyncSpaces.progress."""
+        found: BuildProgress = self._run(self._spaces.progress())
+        return found
+
+    def switch(self, model: str, *, force: bool = False) -> Switched:
+        """See AsyncSpaces.switch."""
+        done: Switched = self._run(self._spaces.switch(model, force=force))
+        return done
+
+    def rollback(self, *, force: bool = False) -> Switched:
+        """See AsyncSpaces.rollback."""
+        done: Switched = self._run(self._spaces.rollback(force=force))
+        return done
+
+    def drop(self, model: str) -> str:
+        """See AsyncSpaces.drop."""
+        return str(self._run(self._spaces.drop(model)))
+
+    def compare(
+        self, *, sample_size: int = 100, texts: Iterable[str] = (), k: int = 10
+    ) -> Comparison:
+        """See AsyncSpaces.compare."""
+        found: Comparison = self._run(
+            self._spaces.compare(sample_size=sample_size, texts=texts, k=k)
+        )
+        return found
+
+
+async def _next_state(states: Any) -> BuildProgress | None:
+    state: BuildProgress | None = await anext(states, None)
+    return state
 
 
 async def _open(server: str | None, timeout_s: float) -> AsyncLookalike:

@@ -12,7 +12,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 
 from lookalike.gateway.v1 import search_pb2
-from lookalike.type.v1 import embedding_pb2, filter_pb2, garment_pb2, image_pb2, product_pb2
+from lookalike.type.v1 import (
+    distance_pb2,
+    embedding_pb2,
+    filter_pb2,
+    garment_pb2,
+    image_pb2,
+    product_pb2,
+)
 from lookalike_client import errors, models, query
 from lookalike_client.models import Garment
 
@@ -48,6 +55,13 @@ ENCODINGS: Final[Mapping[str, image_pb2.ImageEncoding.ValueType]] = {
 
 # Beyond it a double no longer holds every integer, so 1e300 would print 301 digits it never had.
 _EXACT_INTEGERS: Final = 2.0**53
+
+
+METRICS: Final[Mapping[models.Metric, distance_pb2.DistanceMetric.ValueType]] = {
+    models.Metric.COSINE: distance_pb2.DISTANCE_METRIC_COSINE,
+    models.Metric.L2: distance_pb2.DISTANCE_METRIC_L2,
+    models.Metric.L1: distance_pb2.DISTANCE_METRIC_L1,
+}
 
 
 def to_garment(garment: Garment | str | None) -> garment_pb2.Garment.ValueType:
@@ -238,16 +252,43 @@ def search_result(message: search_pb2.SearchResult) -> models.SearchResult:
         best_image_index=message.best_image_index,
         best_garment=_garment(message.best_garment),
         best_image_score=message.best_image_score,
+        match_probability=(
+            message.match_probability if message.HasField("match_probability") else None
+        ),
+        distance=message.distance if message.HasField("distance") else None,
     )
+
+
+def no_good_match(
+    message: search_pb2.SearchProductsResponse | search_pb2.FindSimilarProductsResponse,
+) -> bool | None:
+    """Whether nothing good was found; None if the answer does not tell."""
+    return message.no_good_match if message.HasField("no_good_match") else None
+
+
+def score_meaning(
+    message: search_pb2.SearchProductsResponse | search_pb2.FindSimilarProductsResponse,
+) -> models.ScoreMeaning | None:
+    """What the probabilities of an answer rest on."""
+    if not message.HasField("score_meaning"):
+        return None
+    meaning = message.score_meaning
+    return models.ScoreMeaning(meaning.embedding_version, meaning.fitted_on, meaning.weak_below)
 
 
 def part_report(message: search_pb2.PartReport) -> models.PartReport:
     """What was made of a part of a query."""
+    guess = message.category_guess
     return models.PartReport(
         words=message.words,
         text_truncated=message.text_truncated,
         garments=_garments(message.garments),
         whole_image_fallback=message.whole_image_fallback,
+        category_guess=(
+            models.CategoryGuess(guess.category, guess.confidence, guess.applied)
+            if message.HasField("category_guess")
+            else None
+        ),
     )
 
 

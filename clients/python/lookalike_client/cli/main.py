@@ -13,6 +13,7 @@ from lookalike_client.cli import terminal
 from lookalike_client.cli.catalogue import delete, facets, show
 from lookalike_client.cli.find import search, similar
 from lookalike_client.cli.ingest import ingest
+from lookalike_client.cli.model import model
 from lookalike_client.cli.service import segment, status
 from lookalike_client.errors import ApiError, IngestError, InternalError, LookalikeError
 from lookalike_client.version import __version__
@@ -34,7 +35,7 @@ def cli(context: click.Context, server: str | None, as_json: bool) -> None:
     context.obj = {"server": server, "as_json": as_json}
 
 
-for command in (ingest, search, similar, show, delete, facets, status, segment):
+for command in (ingest, search, similar, show, delete, facets, status, segment, model):
     cli.add_command(command)
 
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lookalike_client.models import Garment
+from lookalike_client.models import Garment, Metric
 from lookalike_client.query import Condition, parse_condition
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -27,6 +27,13 @@ garment_option = click.option(
     "--garment",
     type=click.Choice([garment.value for garment in Garment]),
     help="Compare this garment only.",
+)
+metric_option = click.option(
+    "--metric",
+    type=click.Choice([metric.value for metric in Metric]),
+    default=Metric.COSINE.value,
+    show_default=True,
+    help="How nearness is measured: l2 is Euclidean, l1 Manhattan.",
 )
 filter_option = click.option(
     "--filter",

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _MAX_ATTRIBUTES: Final = 5
+_BAR: Final = 5
+_FULL: Final = "#"
+_EMPTY: Final = "."
 
 
 def results(found: models.SearchResults) -> None:
@@ -19,13 +22,25 @@ def results(found: models.SearchResults) -> None:
     if not found.results:
         say("No product passes.")
         return
-    table = _table("#", "score", "product", "name", "best photograph", "photographs", "attributes")
+    if found.no_good_match:
+        say("No good match. The nearest there is:")
+    judged = any(result.match_probability is not None for result in found.results)
+    table = _table(
+        "#",
+        *(["match"] if judged else []),
+        "distance" if found.results[0].distance is not None else "score",
+        "product",
+        "name",
+        "best photograph",
+        "photographs",
+        "attributes",
+    )
     for place, result in enumerate(found.results, 1):
         style = "dim" if result.weak else ""
-        score = "" if result.score is None else f"{result.score:.3f}"
         table.add_row(
             cell(place, style),
-            cell(f"{score} weak" if result.weak else score, style),
+            *([cell(_probability(result), style)] if judged else []),
+            cell(_nearness(result), style),
             cell(result.product.product_id, style),
             cell(result.product.name, style),
             cell(_best(result), style),
@@ -33,13 +48,38 @@ def results(found: models.SearchResults) -> None:
             cell(_attributes(result.product), style),
         )
     stdout().print(table)
-    if any(result.weak for result in found.results):
+    if any(result.weak for result in found.results) and not found.no_good_match:
         say("weak: the nearest there is, but no good match")
     for report in found.parts:
         if report.text_truncated:
             say("The words were longer than the model reads; their end was left out.")
         if report.whole_image_fallback:
             say("No clothing was found in the photograph; all of it was used.")
+        if (guess := report.category_guess) is not None:
+            say(_guessed(guess))
+
+
+def _guessed(guess: models.CategoryGuess) -> str:
+    if not guess.category:
+        return "The photograph's category could not be inferred; everything was searched."
+    told = f"{guess.category} ({guess.confidence:.0%} sure)"
+    if guess.applied:
+        return f"The photograph shows {told}; only that was searched."
+    return f"The photograph may show {told}: too unsure, everything was searched."
+
+
+def _probability(result: models.SearchResult) -> str:
+    p = result.match_probability
+    if p is None:
+        return ""
+    filled = round(p * _BAR)
+    return f"{_FULL * filled}{_EMPTY * (_BAR - filled)} {p:4.0%}"
+
+
+def _nearness(result: models.SearchResult) -> str:
+    told = result.score if result.distance is None else result.distance
+    text = "" if told is None else f"{told:.3f}"
+    return f"{text} weak" if result.weak else text
 
 
 def product(found: models.Product) -> None:
@@ -126,6 +166,14 @@ def segmentation(found: models.Segmentation) -> None:
             cell(f"{garment.area_fraction:.1%}"),
             cell(f"{garment.confidence:.2f}"),
         )
+    stdout().print(table)
+
+
+def table_of(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Any table; the first column is what it is about."""
+    table = _table(*columns)
+    for first, *others in rows:
+        table.add_row(cell(first, "bold"), *map(cell, others))
     stdout().print(table)
 
 

@@ -1,0 +1,1 @@
+"""Fits what a model's scores mean; docs/decisions/0035."""
