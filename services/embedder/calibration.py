@@ -84,10 +84,10 @@ def _curve(kind: str, table: Mapping[str, Any], dimension: int) -> ScoreCurve:
         curve = ScoreCurve(
             bias=float(table["bias"]),
             score_weight=float(table["score_weight"]),
-            usual_weight=float(table["usual_weight"]),
+            usual_weight=float(table.get("usual_weight", 0.0)),
             topic_weight=topic_weight,
             topic=topic,
-            usual_cosine=float(table["usual_cosine"]),
+            usual_cosine=float(table.get("usual_cosine", 0.0)),
             weak_below=float(table["weak_below"]),
         )
     except (KeyError, ValueError) as error:

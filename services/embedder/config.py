@@ -21,6 +21,10 @@ class EmbedderConfig(ServerConfig):
     model: str = "lookalike-mini-v0"
     """Name of the model in the registry (models/manifests), fetched by `make models`."""
 
+    more_models: tuple[str, ...] = ()
+    """Further models to load at the start, separated by commas; others are loaded when the gateway
+    asks for them."""
+
     provider: Literal["auto", "cuda", "cpu"] = "auto"
     """Where the networks run; auto takes CUDA if it loads, else the CPU."""
 

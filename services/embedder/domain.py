@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from servicekit.errors import FailedPrecondition, Internal, InvalidArgument, LookalikeError
+from servicekit.errors import Internal, InvalidArgument, LookalikeError
 from services.embedder.calibration import Calibration
 
 _log = logging.getLogger(__name__)
@@ -116,21 +116,11 @@ class Preparation:
 
 
 class Embedder:
-    """The service's work, one item or many."""
+    """The work of one model, one item or many."""
 
     def __init__(self, spec: ModelSpec, preparation: Preparation) -> None:
         self.spec = spec
         self._preparation = preparation
-
-    def check_version(self, wanted: str) -> None:
-        """Raises FailedPrecondition if a caller wants another space than the one served."""
-        if wanted and wanted != self.spec.embedding_version:
-            raise FailedPrecondition(
-                f"This embedder serves {self.spec.embedding_version!r}.",
-                reason="EMBEDDING_VERSION_MISMATCH",
-                metadata={"wanted": wanted, "serving": self.spec.embedding_version},
-                field="embedding_version",
-            )
 
     async def embed_images(
         self, images: Sequence[ImageSource], background: Rgb | None, submit: Submit[Pixels]

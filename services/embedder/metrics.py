@@ -13,41 +13,46 @@ _OUTCOMES = ("embedded", "refused", "failed")
 
 
 class EmbedderMetrics:
-    """Counts items; tells the model."""
+    """Counts items; tells the models."""
 
     def __init__(self, service: ServiceMetrics) -> None:
         self._items = Counter(
             f"{service.prefix}_items",
             "Images and texts, by outcome: embedded, refused (bad input), failed (a bug).",
-            ["kind", "outcome"],
+            ["kind", "outcome", "model"],
             registry=service.registry,
         )
         self._truncated = Counter(
             f"{service.prefix}_truncated_texts",
             "Texts longer than the model's context, whose end was cut off.",
+            ["model"],
             registry=service.registry,
         )
         self._model = Gauge(
             f"{service.prefix}_model_info",
-            "1; the labels say which space is served and on which execution provider.",
+            "1 for each space served; the labels say which, and on which execution provider.",
             ["embedding_version", "execution_provider"],
             registry=service.registry,
         )
+
+    def model_loaded(self, model: str, embedding_version: str, execution_provider: str) -> None:
+        self._model.labels(embedding_version, execution_provider).set(1)
+        self._truncated.labels(model)
         for kind in _KINDS:
             for outcome in _OUTCOMES:
-                self._items.labels(kind, outcome)
+                self._items.labels(kind, outcome, model)
 
-    def model_loaded(self, embedding_version: str, execution_provider: str) -> None:
-        self._model.labels(embedding_version, execution_provider).set(1)
+    def model_unloaded(self, embedding_version: str) -> None:
+        self._model.remove_by_labels({"embedding_version": embedding_version})
 
-    def embedded(self, kind: str, outcomes: Iterable[Outcome]) -> None:
+    def embedded(self, model: str, kind: str, outcomes: Iterable[Outcome]) -> None:
         """Counts one call's items; kind is image or text."""
         for outcome in outcomes:
             if isinstance(outcome, Embedded):
-                self._items.labels(kind, "embedded").inc()
+                self._items.labels(kind, "embedded", model).inc()
                 if outcome.truncated:
-                    self._truncated.inc()
+                    self._truncated.labels(model).inc()
             elif isinstance(outcome, InvalidArgument):
-                self._items.labels(kind, "refused").inc()
+                self._items.labels(kind, "refused", model).inc()
             else:
-                self._items.labels(kind, "failed").inc()
+                self._items.labels(kind, "failed", model).inc()

@@ -1,6 +1,6 @@
 """Between messages and the domain's values, both ways."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from services.embedder.domain import (
     RawImage,
     Rgb,
 )
+from services.embedder.shelf import RegisteredModel
 
 
 def images(request: embedder_pb2.EmbedImagesRequest) -> list[ImageSource]:
@@ -104,6 +105,36 @@ def _category(value: CategoryRule | None) -> embedder_pb2.CategoryRule | None:
         words_scale=value.words_scale,
         words_weight=value.words_weight,
         apply_from=value.apply_from,
+    )
+
+
+def wanted_model(request: embedder_pb2.LoadModelRequest) -> tuple[str, str]:
+    """The model's name, or else its space; the other is empty.
+
+    Raises:
+      InvalidArgument: neither or both are given.
+    """
+    if bool(request.model) == bool(request.embedding_version):
+        raise InvalidArgument(
+            "Exactly one of `model` and `embedding_version` is given.",
+            reason="FIELD_INVALID",
+            field="model",
+        )
+    return request.model, request.embedding_version
+
+
+def registered_model(
+    found: RegisteredModel, loaded: Container[str], default: str
+) -> embedder_pb2.RegisteredModel:
+    """A model of the registry. loaded: the spaces in memory; default: of who names none."""
+    return embedder_pb2.RegisteredModel(
+        model=found.name,
+        embedding_version=found.embedding_version,
+        dimension=found.dimension,
+        installed=found.installed,
+        loaded=found.embedding_version in loaded,
+        is_default=found.embedding_version == default,
+        problem=found.problem,
     )
 
 

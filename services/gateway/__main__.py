@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from lookalike.gateway.v1 import ingest_pb2_grpc, search_pb2_grpc
+from lookalike.gateway.v1 import ingest_pb2_grpc, model_pb2_grpc, search_pb2_grpc
 from servicekit import config as settings
 from servicekit import logs, server
 from servicekit.channels import TypedChannel, open_channel
@@ -21,19 +21,31 @@ from services.gateway.ingest_messages import Credit
 from services.gateway.ingest_session import IngestNeeds
 from services.gateway.known import KnownStates
 from services.gateway.metrics import GatewayMetrics
+from services.gateway.model_changes import ModelChanges
 from services.gateway.models import ModelCache
 from services.gateway.overview import HealthProbe, SystemOverview, Watched
 from services.gateway.photographs import Photographs
 from services.gateway.pipeline import ProductPipeline
 from services.gateway.query import Searcher
+from services.gateway.reembedding import Reembedder
 from services.gateway.retry import Patience
-from services.gateway.servicers import ingest, search
+from services.gateway.servicers import ingest, model, search
+from services.gateway.space_builds import SpaceBuilds
+from services.gateway.space_comparison import SpaceComparison
+from services.gateway.space_filler import SpaceFiller
 from services.gateway.text_vectors import TextVectors
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.upstreams import embedder, indexer, segmenter
 from services.gateway.upstreams.health import HealthClient
+from services.gateway.upstreams.spaces import SpacesClient
 
-FULL_SERVICE_NAMES = (ingest.FULL_SERVICE_NAME, search.FULL_SERVICE_NAME)
+FULL_SERVICE_NAMES = (
+    ingest.FULL_SERVICE_NAME,
+    search.FULL_SERVICE_NAME,
+    model.FULL_SERVICE_NAME,
+)
+
+_NEED_SEGMENTER = (ingest.FULL_SERVICE_NAME, model.FULL_SERVICE_NAME)
 
 _HEALTH_TIMEOUT_S = 1.0
 
@@ -57,11 +69,13 @@ class Gateway:
     metrics: ServiceMetrics
     ingest: ingest.IngestServicer
     search: search.SearchServicer
+    model: model.ModelServicer
     draining: asyncio.Event
 
     def add_services(self, grpc_server: grpc.aio.Server) -> None:
         ingest_pb2_grpc.add_IngestServiceServicer_to_server(self.ingest, grpc_server)
         search_pb2_grpc.add_SearchServiceServicer_to_server(self.search, grpc_server)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(self.model, grpc_server)
 
     async def drain(self) -> None:
         """Tells the ingest streams to finish what they have."""
@@ -83,7 +97,8 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
         metrics = ServiceMetrics("gateway", FULL_SERVICE_NAMES)
         budget = ByteBudget(config.max_ingest_bytes)
         own = GatewayMetrics(metrics, budget)
-        models = ModelCache(cuts, embeds, config.index_timeout_s)
+        spaces = SpacesClient(to_indexer)
+        models = ModelCache(cuts, embeds, spaces, config.index_timeout_s)
         patience = Patience(config.patience_s, own.retried)
         known = KnownStates(catalogue, patience, config.index_timeout_s)
         images = ImagePipeline(
@@ -105,6 +120,15 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             own,
             blob_timeout_s=config.index_timeout_s,
         )
+        reembedder = Reembedder(images, models, catalogue, index, patience, config.index_timeout_s)
+        filler = SpaceFiller(
+            spaces,
+            reembedder,
+            patience,
+            products_in_flight=config.images_in_flight,
+            timeout_s=config.index_timeout_s,
+        )
+        builds = SpaceBuilds(embeds, spaces, models, filler, patience, config.index_timeout_s)
         draining = asyncio.Event()
         needs = IngestNeeds(
             processor=pipeline,
@@ -117,6 +141,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             # A part of the drain is left for the answer itself.
             drain_s=0.75 * config.drain_s,
             timeout_s=config.index_timeout_s,
+            redraft=reembedder.redraft,
         )
         probes = {
             "segmenter": HealthClient(to_segmenter, "segmenter", segmenter.FULL_SERVICE_NAME),
@@ -136,8 +161,17 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             searcher=Searcher(cuts, embeds, texts, index, models, own),
             photographs=Photographs(cuts, index, thumbnails),
             index=index,
-            overview=SystemOverview(watched, cuts, embeds, index, config.status_timeout_s),
+            overview=SystemOverview(watched, cuts, models, index, config.status_timeout_s),
             timeout_s=config.search_timeout_s,
+        )
+        changes = ModelChanges(
+            embeds,
+            spaces,
+            models,
+            filler,
+            builds,
+            SpaceComparison(index, texts, models),
+            config.index_timeout_s,
         )
         try:
             yield Gateway(
@@ -145,9 +179,11 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
                 metrics,
                 ingest.IngestServicer(needs),
                 search.SearchServicer(search_needs),
+                model.ModelServicer(changes, builds),
                 draining,
             )
         finally:
+            await builds.close()
             await texts.close()
             await known.close()
             thumbnails.close()
@@ -163,7 +199,7 @@ def _health(probes: dict[str, HealthClient]) -> HealthReporter:
     """Searching needs no segmenter, but for photographs; taking in needs all three."""
     health = HealthReporter(FULL_SERVICE_NAMES, timeout_s=_HEALTH_TIMEOUT_S)
     for name, probe in probes.items():
-        needed_by = FULL_SERVICE_NAMES if name != "segmenter" else (ingest.FULL_SERVICE_NAME,)
+        needed_by = FULL_SERVICE_NAMES if name != "segmenter" else _NEED_SEGMENTER
         health.add_check(name, _check(name, probe), services=needed_by)
     return health
 

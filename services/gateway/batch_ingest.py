@@ -49,7 +49,9 @@ async def ingest_batch(
 
     # The request is in memory as a whole, so it is let in or refused as a whole.
     hold = needs.budget.take_now(sum(product.memory_bytes for product in products))
-    writer = BatchWriter(needs.catalogue, needs.patience, tell, timeout_s=needs.timeout_s)
+    writer = BatchWriter(
+        needs.catalogue, needs.patience, tell, needs.redraft, timeout_s=needs.timeout_s
+    )
     turns = Turns()
     try:
         async with asyncio.TaskGroup() as group:

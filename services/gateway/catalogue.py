@@ -1,11 +1,11 @@
 """Products on their way into the index, and what became of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from servicekit.errors import LookalikeError
-from services.gateway.values import FoundGarment, Garment
+from services.gateway.values import EmbedderInfo, FoundGarment, Garment
 
 Scalar = str | float | bool
 Attributes = Mapping[str, Scalar | tuple[Scalar, ...]]
@@ -47,6 +47,8 @@ class ImageRecord:
     garments: tuple[FoundGarment, ...]
     whole_image_fallback: bool
     vectors: tuple[GarmentVector, ...]
+    others: Mapping[str, tuple[GarmentVector, ...]] = field(default_factory=dict)
+    """In other spaces, by their name; as far as they could be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,17 @@ class ProductDraft:
     failures: tuple[ImageFailure, ...]
     content_digest: str
     pipeline_version: str
-    embedding_version: str
-    dimension: int
+    space: EmbedderInfo
+    others: "tuple[SpaceVectors, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceVectors:
+    """A product in one space: the vectors of each of its images, in order."""
+
+    space: EmbedderInfo
+    pipeline_version: str
+    images: tuple[tuple[GarmentVector, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)

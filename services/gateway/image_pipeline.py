@@ -12,6 +12,7 @@ from services.gateway.retry import Patience
 from services.gateway.single_flight import SingleFlight
 from services.gateway.values import (
     GREEN_SCREEN,
+    EmbedderInfo,
     Encoded,
     Encoding,
     Lane,
@@ -72,7 +73,7 @@ class ImagePipeline:
         self._segment_timeout_s = segment_timeout_s
         self._embed_timeout_s = embed_timeout_s
         self._max_image_bytes = max_image_bytes
-        self._flights: SingleFlight[tuple[str, str], ImageRecord] = SingleFlight()
+        self._flights: SingleFlight[tuple[str, str, tuple[str, ...]], ImageRecord] = SingleFlight()
 
     def refuse_cheaply(self, data: bytes) -> None:
         """Refuses what needs no decoder to be refused.
@@ -94,20 +95,29 @@ class ImagePipeline:
 
     async def describe(self, sha256: str, data: bytes, models: PipelineModels) -> ImageRecord:
         """What the models say of a photograph; computed once, however many ask at the same time.
+        It is cut out once, and embedded in every space.
 
         Raises:
           StageFailed: it cannot be used.
           ModelChanged: begin again with the models that serve now.
         """
+        spaces = tuple(one.version for one in models.others)
         return await self._flights.run(
-            (sha256, models.pipeline_version), lambda: self._compute(sha256, data, models)
+            (sha256, models.pipeline_version, spaces), lambda: self._compute(sha256, data, models)
         )
 
     async def _compute(self, sha256: str, data: bytes, models: PipelineModels) -> ImageRecord:
         async with self._segment_slots:
             found = await self._segment(data, models)
         async with self._embed_slots:
-            vectors = await self._embed(found, models)
+            vectors = await self._embed(found, models.embedder)
+            others = {}
+            for space in models.others:
+                try:
+                    others[space.version] = await self._embed(found, space)
+                except (StageFailed, ModelChanged):
+                    # The product is whole without it; the space is brought up to date later.
+                    continue
         return ImageRecord(
             sha256=sha256,
             width_px=found.width_px,
@@ -115,11 +125,14 @@ class ImagePipeline:
             garments=found.garments,
             whole_image_fallback=found.whole_image_fallback,
             vectors=vectors,
+            others=others,
         )
 
     async def _segment(self, data: bytes, models: PipelineModels) -> Segmentation:
         options = SegmentOptions(
-            crops=True, max_side_px=models.embedder.image_side_px, encoding=Encoding.RAW_RGB
+            crops=True,
+            max_side_px=max(one.image_side_px for one in (models.embedder, *models.others)),
+            encoding=Encoding.RAW_RGB,
         )
         begun = time.monotonic()
         try:
@@ -141,9 +154,7 @@ class ImagePipeline:
             raise StageFailed(Stage.SEGMENT, cause)
         return found
 
-    async def _embed(
-        self, found: Segmentation, models: PipelineModels
-    ) -> tuple[GarmentVector, ...]:
+    async def _embed(self, found: Segmentation, space: EmbedderInfo) -> tuple[GarmentVector, ...]:
         begun = time.monotonic()
         try:
             vectors = await self._patience.call(
@@ -152,7 +163,7 @@ class ImagePipeline:
                     [crop.picture for crop in found.crops],
                     # The whole picture stands before its own background, not before ours.
                     background=None if found.whole_image_fallback else GREEN_SCREEN,
-                    version=models.embedder.version,
+                    version=space.version,
                     lane=Lane.INGEST,
                     timeout_s=self._embed_timeout_s,
                 ),

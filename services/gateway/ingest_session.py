@@ -25,7 +25,7 @@ from services.gateway.ingest_messages import (
     Result,
     ServerMessage,
 )
-from services.gateway.outcome_writer import StreamWriter
+from services.gateway.outcome_writer import Redraft, StreamWriter
 from services.gateway.retry import Patience
 from services.gateway.stored_outcomes import StoredOutcomes
 from services.gateway.turns import Turn, Turns
@@ -61,6 +61,7 @@ class IngestNeeds:
       draining: set when the process takes no more.
       drain_s: for what is in flight then; what takes longer is for the next connection.
       timeout_s: for one attempt of one call to the indexer.
+      redraft: see outcome_writer.
     """
 
     processor: Processor
@@ -72,6 +73,7 @@ class IngestNeeds:
     credit: Credit
     drain_s: float
     timeout_s: float
+    redraft: Redraft
 
 
 class IngestSession:
@@ -111,6 +113,7 @@ class IngestSession:
             opening.stream_id,
             stream.epoch,
             self._tell,
+            needs.redraft,
             timeout_s=needs.timeout_s,
         )
         needs.observer.stream_opened()

@@ -10,7 +10,13 @@ from servicekit.errors import (
     LookalikeError,
     ResourceExhausted,
 )
-from services.gateway.catalogue import Committed, Scalar, SequencedOutcome, State
+from services.gateway.catalogue import (
+    Committed,
+    ProductDraft,
+    Scalar,
+    SequencedOutcome,
+    State,
+)
 from services.gateway.coalesce import Coalescer
 from services.gateway.domain import Catalogue
 from services.gateway.retry import Patience
@@ -20,6 +26,9 @@ _MAX_BYTES = 2 * 1024 * 1024
 """A write stays well below the smallest message limit anybody sets (gRPC's own is 4 MiB)."""
 
 OnWritten = Callable[[Sequence[SequencedOutcome], Committed], Awaitable[None]]
+Redraft = Callable[[ProductDraft], Awaitable[ProductDraft | None]]
+"""A product for the space that is searched now; None if that is what it was made for. The model may
+have been changed while the product was on its way."""
 
 
 class StreamWriter:
@@ -27,6 +36,7 @@ class StreamWriter:
 
     Args:
       on_written: told what is durable, in order of sequence, and the stream's state after it.
+      redraft: see Redraft.
     """
 
     def __init__(
@@ -36,11 +46,13 @@ class StreamWriter:
         stream_id: str,
         epoch: int,
         on_written: OnWritten,
+        redraft: Redraft,
         *,
         timeout_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._patience = patience
+        self._redraft = redraft
         self._stream_id = stream_id
         self._epoch = epoch
         self._on_written = on_written
@@ -84,6 +96,9 @@ class StreamWriter:
                 return first + second, committed
             if outcomes[0].outcome.draft is None:
                 raise
+            redrafted = await _redrafted(outcomes[0], error, self._redraft)
+            if redrafted is not None:
+                return await self._commit_or_refuse([redrafted])
             refused = [_refused(outcomes[0], error)]
             return refused, await self._commit(refused, complete=False)
 
@@ -109,11 +124,13 @@ class BatchWriter:
         catalogue: Catalogue,
         patience: Patience,
         on_written: OnWritten,
+        redraft: Redraft,
         *,
         timeout_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._patience = patience
+        self._redraft = redraft
         self._on_written = on_written
         self._timeout_s = timeout_s
         self._queue = _queue(self._write)
@@ -136,7 +153,12 @@ class BatchWriter:
             )
             version = upserted.index_version
             for position, error in upserted.errors.items():
-                written[places[position]] = _refused(outcomes[places[position]], error)
+                one = outcomes[places[position]]
+                again = await _redrafted(one, error, self._redraft)
+                if again is None:
+                    written[places[position]] = _refused(one, error)
+                else:
+                    written[places[position]], version = await self._upsert_one(again)
         else:
             # Nothing to write; but what is unchanged must be seen by whoever asks for the version.
             version = await self._patience.call(
@@ -144,6 +166,28 @@ class BatchWriter:
             )
         await self._on_written(written, Committed(0, version))
         return [None] * len(outcomes)
+
+    async def _upsert_one(self, one: SequencedOutcome) -> tuple[SequencedOutcome, int]:
+        drafts = [draft for draft in (one.outcome.draft,) if draft is not None]
+        upserted = await self._patience.call(
+            "indexer", lambda: self._catalogue.upsert(drafts, timeout_s=self._timeout_s)
+        )
+        for error in upserted.errors.values():
+            one = _refused(one, error)
+        return one, upserted.index_version
+
+
+async def _redrafted(
+    one: SequencedOutcome, error: LookalikeError, redraft: Redraft
+) -> SequencedOutcome | None:
+    """The outcome for the space that is searched now, if it was refused because of a switch."""
+    draft = one.outcome.draft
+    if error.reason != "EMBEDDING_VERSION_MISMATCH" or draft is None:
+        return None
+    again = await redraft(draft)
+    if again is None:
+        return None
+    return replace(one, outcome=replace(one.outcome, draft=again))
 
 
 def _queue(
@@ -160,6 +204,8 @@ def _size_bytes(one: SequencedOutcome) -> int:
         size += 200 + sum(map(_attribute_bytes, draft.attributes.items()))
         for image in draft.images:
             size += 1_500 + sum(100 + len(vector.values_f32) for vector in image.record.vectors)
+        for other in draft.others:
+            size += sum(100 + len(one.values_f32) for image in other.images for one in image)
     return size
 
 

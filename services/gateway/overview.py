@@ -8,7 +8,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from servicekit.errors import LookalikeError, Unavailable
-from services.gateway.domain import Embedder, Index, Segmenter
+from services.gateway.domain import Index, Segmenter
 from services.gateway.models import PipelineModels
 from services.gateway.values import EmbedderInfo, IndexInfo, SegmenterInfo
 
@@ -50,6 +50,12 @@ class HealthProbe(Protocol):
         ...
 
 
+class ModelProbe(Protocol):
+    """Asks the embedder which model makes the space that is searched."""
+
+    async def info(self, *, timeout_s: float) -> EmbedderInfo: ...
+
+
 Info = SegmenterInfo | EmbedderInfo | IndexInfo
 
 
@@ -78,7 +84,7 @@ class SystemOverview:
         self,
         watched: Watched,
         segmenter: Segmenter,
-        embedder: Embedder,
+        embedder: ModelProbe,
         index: Index,
         timeout_s: float,
     ) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from servicekit.errors import (
@@ -16,6 +18,7 @@ from services.gateway.catalogue import (
     Outcome,
     PlacedImage,
     ProductDraft,
+    SpaceVectors,
     Stage,
     State,
 )
@@ -105,13 +108,18 @@ class ProductPipeline:
             models = PipelineModels(
                 await self._patience.call("segmenter", self._models.segmenter),
                 await self._patience.call("embedder", self._models.embedder),
+                await self._patience.call("indexer", self._models.others),
             )
             known = await self._known.of(product, models.pipeline_version)
             if known.unchanged is not None:
                 product_id = product.incoming.product_id
                 return Outcome(product_id, State.UNCHANGED, failures=known.unchanged)
+            beside = {
+                space.version: (await self._known.of(product, models.version_with(space))).images
+                for space in models.others
+            }
             try:
-                results = await self._describe_all(product, known, models)
+                results = await self._describe_all(product, _with_others(known, beside), models)
             except ModelChanged:
                 self._models.forget_segmenter()
                 self._models.forget_embedder()
@@ -194,6 +202,39 @@ class ProductPipeline:
             raise StageFailed(Stage.INDEX, error) from error
 
 
+def _with_others(
+    known: KnownOfProduct, beside: Mapping[str, Mapping[str, ImageRecord]]
+) -> KnownOfProduct:
+    """What is known of photographs, with what is known of them in other spaces."""
+    if not beside:
+        return known
+    images = {
+        sha256: replace(
+            record,
+            others={
+                version: images[sha256].vectors
+                for version, images in beside.items()
+                if sha256 in images
+            },
+        )
+        for sha256, record in known.images.items()
+    }
+    return replace(known, images=images)
+
+
+def _in_others(images: tuple[PlacedImage, ...], models: PipelineModels) -> tuple[SpaceVectors, ...]:
+    """The product in those other spaces that all of its photographs have vectors of."""
+    return tuple(
+        SpaceVectors(
+            space,
+            models.version_with(space),
+            tuple(image.record.others[space.version] for image in images),
+        )
+        for space in models.others
+        if all(space.version in image.record.others for image in images)
+    )
+
+
 def _bytes_of(image: IncomingImage) -> bytes:
     match image.source:
         case ImageData(data):
@@ -254,7 +295,7 @@ def _outcome(
         failures=failures,
         content_digest=product.content_digest,
         pipeline_version=models.pipeline_version,
-        embedding_version=models.embedder.version,
-        dimension=models.embedder.dimension,
+        space=models.embedder,
+        others=_in_others(usable, models),
     )
     return Outcome(incoming.product_id, State.STORED, failures=failures, draft=draft)

@@ -1,9 +1,9 @@
 """Finding products: a question to vectors, vectors to a ranking, a ranking to a page."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from servicekit.errors import FailedPrecondition, InvalidArgument
 from services.gateway.categories import AUTO, Categories
@@ -42,6 +42,8 @@ MAX_PARTS = 16
 MAX_WEIGHT = 10.0
 _MAX_OFFSET = 100_000
 """The indexer's own limit: nobody leafs so far, and each page ranks again."""
+
+Answer = TypeVar("Answer")
 
 
 class SearchObserver(Protocol):
@@ -117,9 +119,9 @@ class Searcher:
         """
         count = _count("k", k)
         _check_id("product_id", product_id)
-        model = await self._models.embedder(deadline.remaining_s())
-        hits = await self._index.search(
-            IndexQuery(
+
+        async def ask(model: EmbedderInfo) -> Similar:
+            query = IndexQuery(
                 targets=(ProductTarget(product_id, 1.0),),
                 garment=garment,
                 conditions=conditions,
@@ -127,34 +129,53 @@ class Searcher:
                 top_k=count,
                 offset=0,
                 excluded_product_ids=(product_id,),
-                embedding_version="",
+                embedding_version=model.version,
                 min_index_version=min_index_version,
                 metric=metric,
-            ),
-            timeout_s=deadline.remaining_s(),
-        )
-        judged = _judged(hits, (ProductPart(product_id, 1.0),), (None,), model)
-        return Similar(judged, hits.index_version)
+            )
+            hits = await self._index.search(query, timeout_s=deadline.remaining_s())
+            judged = _judged(hits, (ProductPart(product_id, 1.0),), (None,), model)
+            return Similar(judged, hits.index_version, hits.embedding_version)
+
+        return await self._in_one_space("", ask, deadline)
 
     async def _rank(
         self, search: Search, page: RankedPage, page_size: int, deadline: Deadline
     ) -> SearchPage:
-        # The calibration comes from here, and the version that all vectors of one question share.
-        model = await self._models.embedder(deadline.remaining_s())
+        return await self._in_one_space(
+            page.embedding_version,
+            lambda model: self._rank_in(model, search, page, page_size, deadline),
+            deadline,
+        )
+
+    async def _in_one_space(
+        self, pinned: str, ask: Callable[[EmbedderInfo], Awaitable[Answer]], deadline: Deadline
+    ) -> Answer:
+        """The answer to a question in the space that is searched, or in the one that an earlier
+        page was of. If that was left meanwhile, or the embedder restarted, it is asked again."""
+
+        async def model() -> EmbedderInfo:
+            if pinned:
+                return await self._models.of_space(pinned, deadline.remaining_s())
+            return await self._models.embedder(deadline.remaining_s())
+
         try:
-            if page.embedding_version and page.embedding_version != model.version:
-                # Perhaps ours is the old one; the embedder itself will say.
-                self._models.forget_embedder()
-                model = await self._models.embedder(deadline.remaining_s())
-                _check_pinned(page, model)
-            vectors = await self._vectors.of(search.parts, model, deadline)
+            return await ask(await model())
         except FailedPrecondition as error:
-            if error.reason != "EMBEDDING_VERSION_MISMATCH" or page.embedding_version:
+            if error.reason != "EMBEDDING_VERSION_MISMATCH":
                 raise
-            self._models.forget_embedder()
-            model = await self._models.embedder(deadline.remaining_s())
-            vectors = await self._vectors.of(search.parts, model, deadline)
-        ranked_by_vector = any(vector.values_f32 is not None for vector in vectors)
+        self._models.forget_embedder()
+        return await ask(await model())
+
+    async def _rank_in(
+        self,
+        model: EmbedderInfo,
+        search: Search,
+        page: RankedPage,
+        page_size: int,
+        deadline: Deadline,
+    ) -> SearchPage:
+        vectors = await self._vectors.of(search.parts, model, deadline)
         query = IndexQuery(
             targets=tuple(map(_target, search.parts, vectors)),
             garment=search.garment,
@@ -163,7 +184,7 @@ class Searcher:
             top_k=page_size,
             offset=page.offset,
             excluded_product_ids=(),
-            embedding_version=model.version if ranked_by_vector else "",
+            embedding_version=model.version,
             min_index_version=search.min_index_version,
             metric=search.metric,
         )
@@ -190,6 +211,7 @@ class Searcher:
             candidate_count=hits.candidate_count,
             index_version=hits.index_version,
             part_reports=tuple(vector.report for vector in vectors),
+            embedding_version=hits.embedding_version,
         )
 
     async def _in_category(
@@ -291,16 +313,6 @@ def _target(part: Part, vector: PartVector) -> VectorTarget | ProductTarget:
         return ProductTarget(part.product_id, part.weight)
     assert vector.values_f32 is not None  # only products have their vectors in the index
     return VectorTarget(vector.values_f32, part.weight)
-
-
-def _check_pinned(page: RankedPage, model: EmbedderInfo) -> None:
-    if page.embedding_version != model.version:
-        raise FailedPrecondition(
-            "The model changed since the page before; ask for the first page again.",
-            reason="EMBEDDING_VERSION_MISMATCH",
-            metadata={"wanted": page.embedding_version, "serving": model.version},
-            field="page_token",
-        )
 
 
 def _check_weight(position: int, weight: float) -> None:

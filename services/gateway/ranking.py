@@ -57,7 +57,7 @@ class IndexQuery:
 
     Attributes:
       equal_attributes: attribute and value that have to be equal, besides `conditions`.
-      embedding_version: the space of the vectors; empty if there are none.
+      embedding_version: the space to search, which that of the vectors is.
     """
 
     targets: tuple[VectorTarget | ProductTarget, ...]
@@ -107,6 +107,7 @@ class Hits:
     candidate_count: int
     index_version: int
     usual: Usual
+    embedding_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ class ProductPage:
     """Products in order of identifier."""
 
     products: tuple[StoredProduct, ...]
+    product_ids: tuple[str, ...]
     next_page_token: str
     total_size: int
 

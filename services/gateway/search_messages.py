@@ -113,6 +113,7 @@ class SearchPage:
     candidate_count: int
     index_version: int
     part_reports: tuple[PartReport, ...]
+    embedding_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +122,4 @@ class Similar:
 
     judged: Judged
     index_version: int
+    embedding_version: str

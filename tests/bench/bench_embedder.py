@@ -21,6 +21,7 @@ from services.embedder.metrics import EmbedderMetrics
 from services.embedder.model import Model, load_model
 from services.embedder.preprocess import prepare_image
 from services.embedder.servicer import FULL_SERVICE_NAME, EmbedderServicer
+from services.embedder.shelf import ModelShelf, ServedModel
 from tests.bench.row import Row
 
 QUERIES = ("light blue skirt for women", "black hoodie", "striped shirt with long sleeves", "coat")
@@ -82,13 +83,15 @@ async def _served(model: Model, repeats: int) -> list[Row]:
             model.tokenizer,
             executor,
         )
-        servicer = EmbedderServicer(
-            Embedder(model.spec, preparation),
-            images,
-            texts,
-            EmbedderMetrics(metrics),
-            model.images.provider,
+        served = ServedModel(
+            Embedder(model.spec, preparation), images, texts, model.images.provider
         )
+
+        async def load(name: str) -> ServedModel:
+            return served
+
+        shelf = ModelShelf([served], load, list)
+        servicer = EmbedderServicer(shelf, EmbedderMetrics(metrics))
         async with in_process(
             lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
                 servicer, server

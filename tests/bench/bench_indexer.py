@@ -24,6 +24,7 @@ from services.indexer.domain import (
     Vector,
 )
 from services.indexer.filters import AnyOf, Condition, value_key
+from services.indexer.mirror import SpaceMirror
 from services.indexer.projection import Projection
 from services.indexer.queries import Found, SearchQuery
 from services.indexer.store.sqlite import SqliteStore
@@ -159,17 +160,17 @@ async def _restart_rows(count: int) -> list[Row]:
     vectors = _vectors("clustered", count, rng)
     with tempfile.TemporaryDirectory() as folder:
         store = SqliteStore(Path(folder))
-        await store.start(Projection())
+        await store.start(SpaceMirror())
         began = time.perf_counter()
         for start in range(0, count, 1000):
             await store.upsert([_product(n, vectors[n]) for n in range(start, start + 1000)])
         stored_s = time.perf_counter() - began
         await store.close()
-        projection, store = Projection(), SqliteStore(Path(folder))
+        mirror, store = SpaceMirror(), SqliteStore(Path(folder))
         began = time.perf_counter()
-        await store.start(projection)
+        await store.start(mirror)
         loaded_s = time.perf_counter() - began
-        assert projection.tally().product_count == count
+        assert mirror.active.projection.tally().product_count == count
         await store.close()
     load = f"{count:,} products, 2 vectors of {_DIMENSION} each, 4 attributes"
     return [

@@ -19,12 +19,15 @@ from servicekit.batching import MicroBatcher
 from servicekit.images import DecodeLimits, decode, from_raw
 from servicekit.metrics import ServiceMetrics
 from servicekit.testing import in_process
+from services.embedder.assembly import Assembly, registered
 from services.embedder.backends.onnx import OnnxOptions
+from services.embedder.config import EmbedderConfig
 from services.embedder.domain import Embedder, Pixels, Preparation, Tokens, Vector
 from services.embedder.metrics import EmbedderMetrics
 from services.embedder.model import Model, load_model
 from services.embedder.preprocess import prepare_image
 from services.embedder.servicer import FULL_SERVICE_NAME, EmbedderServicer
+from services.embedder.shelf import ModelShelf, ServedModel
 
 LIMITS = DecodeLimits(max_bytes=1 << 20, max_pixels=4_000_000)
 OPTIONS = OnnxOptions(provider="cpu", strict=False, threads=0)
@@ -74,13 +77,17 @@ async def stub(model: Model) -> AsyncIterator[embedder_pb2_grpc.EmbedderServiceS
             model.tokenizer,
             executor,
         )
-        servicer = EmbedderServicer(
-            Embedder(model.spec, preparation),
-            images,
-            texts,
-            EmbedderMetrics(metrics),
-            model.images.provider,
+        served = ServedModel(
+            Embedder(model.spec, preparation), images, texts, model.images.provider
         )
+
+        async def load(name: str) -> ServedModel:
+            assembly = Assembly(EmbedderConfig(), executor, metrics, own)
+            return await assembly.load_warm(name)
+
+        own = EmbedderMetrics(metrics)
+        shelf = ModelShelf([served], load, registered)
+        servicer = EmbedderServicer(shelf, own)
         async with in_process(
             lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
                 servicer, server
@@ -90,8 +97,7 @@ async def stub(model: Model) -> AsyncIterator[embedder_pb2_grpc.EmbedderServiceS
             metrics=metrics,
         ) as running:
             yield embedder_pb2_grpc.EmbedderServiceStub(running.channel)
-        await images.close()
-        await texts.close()
+        await shelf.close()
 
 
 def photograph(seed: int, height: int = 90, width: int = 60) -> Pixels:

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local import edge, tools
 from deploy.local.settings import EdgeConfig
-from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, search_pb2
+from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, model_pb2, search_pb2
 from servicekit.status import from_rpc_error
 from servicekit.testing import free_port
 from tests.e2e import grpc_web
@@ -20,6 +20,7 @@ from tests.fixtures.garments import garments, jpeg
 
 SEARCH = "lookalike.gateway.v1.SearchService"
 INGEST = "lookalike.gateway.v1.IngestService"
+MODELS = "lookalike.gateway.v1.ModelService"
 
 # The edge does not know which store there is.
 pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True, scope="session")
@@ -104,6 +105,21 @@ def test_writing_is_refused_at_the_edge(browser: httpx.Client, method: str) -> N
     assert answer.http_status == 200
     assert answer.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
     assert answer.reason == "CALL_DISABLED"
+
+
+@pytest.mark.parametrize("method", ["SwitchModel", "ListModels", "BuildSpace"])
+def test_changing_models_is_refused_at_the_edge(browser: httpx.Client, method: str) -> None:
+    answer = grpc_web.call(browser, f"{MODELS}/{method}", model_pb2.SwitchModelRequest())
+    assert answer.http_status == 200
+    assert answer.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert answer.reason == "CALL_DISABLED"
+
+
+def test_models_can_be_changed_through_an_edge_that_may_write(writing_edge: str) -> None:
+    with httpx.Client(base_url=writing_edge, trust_env=False, timeout=60) as client:
+        answer = grpc_web.call(client, f"{MODELS}/ListModels", model_pb2.ListModelsRequest())
+    assert (answer.http_status, answer.code) == (200, 0)
+    assert model_pb2.ListModelsResponse.FromString(answer.messages[0]).models
 
 
 def test_native_grpc_cannot_write_through_the_edge_either(stack: Stack) -> None:

@@ -27,7 +27,7 @@ def test_the_readme_lists_the_settings() -> None:
 def test_the_readme_lists_the_metrics() -> None:
     shared = ServiceMetrics("embedder")
     before = {metric.name for metric in describe_metrics(shared.registry)}
-    EmbedderMetrics(shared).model_loaded("x", "y")
+    EmbedderMetrics(shared).model_loaded("m", "x", "y")
     expected = [
         [metric.name, metric.type, ", ".join(metric.labels), metric.help]
         for metric in describe_metrics(shared.registry)

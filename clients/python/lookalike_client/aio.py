@@ -115,6 +115,7 @@ class AsyncLookalike:
             parts=tuple(map(wire.part_report, first.part_reports)),
             no_good_match=wire.no_good_match(first),
             score_meaning=wire.score_meaning(first),
+            embedding_version=first.embedding_version,
         )
 
     async def similar(
@@ -144,6 +145,7 @@ class AsyncLookalike:
             index_version=response.index_version,
             no_good_match=wire.no_good_match(response),
             score_meaning=wire.score_meaning(response),
+            embedding_version=response.embedding_version,
         )
 
     async def get(
@@ -316,9 +318,7 @@ class AsyncLookalike:
             await feed.aclose()
             await asyncio.to_thread(channel.close)
 
-    async def _call(
-        self, method: Any, request: Message, *, timeout_s: float | None = None
-    ) -> Any:
+    async def _call(self, method: Any, request: Message, *, timeout_s: float | None = None) -> Any:
         # `Any`, because grpcio ships no types: what a stub's method takes and returns is not known.
         loop = asyncio.get_running_loop()
         end, metadata = loop.time() + (timeout_s or self._timeout_s), _metadata()

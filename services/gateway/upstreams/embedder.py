@@ -6,6 +6,7 @@ from lookalike.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from servicekit.channels import TypedChannel
 from servicekit.errors import LookalikeError
 from servicekit.status import from_status
+from services.gateway.spaces import RegisteredModel
 from services.gateway.upstreams.answers import answer
 from services.gateway.values import Colour, EmbedderInfo, Lane, Picture, TextVector
 from services.gateway.wire import pictures
@@ -56,8 +57,32 @@ class EmbedderClient:
             for result in response.results
         )
 
-    async def info(self, *, timeout_s: float) -> EmbedderInfo:
-        request = embedder_pb2.GetModelInfoRequest()
+    async def info(self, *, timeout_s: float, version: str = "") -> EmbedderInfo:
+        request = embedder_pb2.GetModelInfoRequest(embedding_version=version)
         return pictures.embedder_info(
             await answer("embedder", self._stub.GetModelInfo(request, timeout=timeout_s))
         )
+
+    async def models(self, *, timeout_s: float) -> tuple[RegisteredModel, ...]:
+        request = embedder_pb2.ListModelsRequest()
+        response = await answer("embedder", self._stub.ListModels(request, timeout=timeout_s))
+        return tuple(
+            RegisteredModel(
+                one.model,
+                one.embedding_version,
+                one.dimension,
+                one.installed,
+                one.loaded,
+                one.problem,
+            )
+            for one in response.models
+        )
+
+    async def load(self, *, name: str, version: str, timeout_s: float) -> EmbedderInfo:
+        request = embedder_pb2.LoadModelRequest(model=name, embedding_version=version)
+        response = await answer("embedder", self._stub.LoadModel(request, timeout=timeout_s))
+        return pictures.embedder_info(response.info)
+
+    async def unload(self, version: str, *, timeout_s: float) -> None:
+        request = embedder_pb2.UnloadModelRequest(embedding_version=version)
+        await answer("embedder", self._stub.UnloadModel(request, timeout=timeout_s))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from google.protobuf import struct_pb2
 
-from lookalike.indexer.v1 import indexer_pb2
+from lookalike.indexer.v1 import indexer_pb2, spaces_pb2
 from lookalike.type.v1 import embedding_pb2, product_pb2
 from servicekit.status import from_status, to_status
 from services.gateway.catalogue import (
@@ -19,6 +19,7 @@ from services.gateway.catalogue import (
     PlacedImage,
     ProductDraft,
     SequencedOutcome,
+    SpaceVectors,
     Stage,
     State,
     Upserted,
@@ -127,14 +128,15 @@ def _image_message(image: PlacedImage) -> product_pb2.ProductImage:
         height_px=record.height_px,
         garments=found_garment_messages(record.garments),
         whole_image_fallback=record.whole_image_fallback,
-        embeddings=[
-            embedding_pb2.GarmentEmbedding(
-                garment=garment_number(one.garment),
-                embedding=embedding_pb2.Embedding(values_f32=one.values_f32),
-            )
-            for one in record.vectors
-        ],
+        embeddings=map(_garment_message, record.vectors),
         size_bytes=image.size_bytes,
+    )
+
+
+def _garment_message(found: GarmentVector) -> embedding_pb2.GarmentEmbedding:
+    return embedding_pb2.GarmentEmbedding(
+        garment=garment_number(found.garment),
+        embedding=embedding_pb2.Embedding(values_f32=found.values_f32),
     )
 
 
@@ -150,8 +152,24 @@ def record_message(draft: ProductDraft) -> indexer_pb2.ProductRecord:
         ),
         content_digest=draft.content_digest,
         pipeline_version=draft.pipeline_version,
-        embedding_version=draft.embedding_version,
-        dimension=draft.dimension,
+        embedding_version=draft.space.version,
+        dimension=draft.space.dimension,
+        model=draft.space.model,
+        other_spaces=map(space_vectors_message, draft.others),
+    )
+
+
+def space_vectors_message(found: SpaceVectors) -> spaces_pb2.SpaceVectors:
+    """A product in one space."""
+    return spaces_pb2.SpaceVectors(
+        embedding_version=found.space.version,
+        dimension=found.space.dimension,
+        model=found.space.model,
+        pipeline_version=found.pipeline_version,
+        images=[
+            spaces_pb2.ImageVectors(embeddings=map(_garment_message, vectors))
+            for vectors in found.images
+        ],
     )
 
 

@@ -85,6 +85,7 @@ def hits(message: indexer_pb2.SearchProductsResponse) -> Hits:
         candidate_count=message.candidate_count,
         index_version=message.index_version,
         usual=Usual(tuple(message.usual_cosines), message.usual_count),
+        embedding_version=message.embedding_version,
     )
 
 
@@ -130,6 +131,7 @@ def product_page(message: indexer_pb2.ListProductsResponse) -> ProductPage:
     """A page of products."""
     return ProductPage(
         products=tuple(StoredProduct(product) for product in message.products),
+        product_ids=tuple(product.product_id for product in message.products),
         next_page_token=message.next_page_token,
         total_size=message.total_size,
     )

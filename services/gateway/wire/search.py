@@ -185,6 +185,7 @@ def search_page(value: SearchPage) -> search_pb2.SearchProductsResponse:
         part_reports=[_part_report(report) for report in value.part_reports],
         no_good_match=value.judged.no_good_match,
         score_meaning=_meaning(value.judged.meaning),
+        embedding_version=value.embedding_version,
     )
 
 
@@ -223,6 +224,7 @@ def similar(value: Similar) -> search_pb2.FindSimilarProductsResponse:
         index_version=value.index_version,
         no_good_match=value.judged.no_good_match,
         score_meaning=_meaning(value.judged.meaning),
+        embedding_version=value.embedding_version,
     )
 
 
