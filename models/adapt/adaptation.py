@@ -24,14 +24,13 @@ from models.adapt.split import Split, split_products
 from models.adapt.towers import BaseModel
 from models.adapt.training import Epoch, SpaceModel, TrainingData, start_of, train
 from models.adapt.vectors import PhotoRows, photo_rows
-from models.adapt.writing import install, towers_of, version_of
+from models.adapt.writing import install, refuse_name, towers_of, version_of
 from models.eval.progress import Steps
 from services.embedder.backends.onnx import OnnxOptions, first_numbers
 from services.embedder.model import load_model
 
 Rows = npt.NDArray[np.float32]
 _PROMPTS = ("{0}", "a photo of a {0}")
-_CHECKED_PHOTOS = 8
 _SAME_VECTOR = 0.999
 _MOST_POINTS = 2000
 
@@ -77,6 +76,7 @@ def adapt(
     Raises:
       AdaptError: the catalogue does not suffice, the model is not there, the name is taken.
     """
+    refuse_name(name)
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     shop = read_shop(catalogue)
     steps.say(f"{len(shop.products)} products with photographs")
@@ -276,11 +276,8 @@ def _classify(space: _Space, material: _Material) -> tuple[CategoryHead, Classif
     every = [material.products[n].category or "" for n in photos.products]
     parts = []
     for number, members in enumerate((split.training, split.stopping, split.held_out)):
-        chosen = [
-            i
-            for i, (product, label) in enumerate(zip(photos.products, every, strict=True))
-            if product in set(members.tolist()) and label in labels
-        ]
+        inside = np.isin(photos.products, members)
+        chosen = [i for i, label in enumerate(every) if inside[i] and label in labels]
         truth = [every[i] for i in chosen]
         # All views teach; only what ingest would see is judged.
         views = photos.views[chosen] if number == 0 else photos.views[chosen, :1]

@@ -24,14 +24,14 @@ class AdaptSettings:
     """Whether photographs go through the segmenter, as ingested ones do."""
     epochs: int = 80
     """Most epochs of each phase."""
-    patience: int = 10
+    patience: int = 12
     """Epochs without gain, on the products for stopping, that end a phase."""
     everything: bool = True
     """Whether phase 2 runs."""
-    products_per_batch: int = 256
-    learning_rate: float = 1e-3
+    products_per_batch: int = 128
+    learning_rate: float = 3e-4
     """Of the projections in phase 1."""
-    everything_learning_rate: float = 2e-4
+    everything_learning_rate: float = 1e-4
     """Of the projections in phase 2; the model's own layers take a tenth of it."""
     view_temperature: float = 0.07
     words_weight: float = 1.0

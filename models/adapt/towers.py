@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +10,7 @@ import onnxruntime as ort
 
 from models.adapt.settings import AdaptError
 from models.adapt.tail import Tail, find_tail, write_body
-from models.registry import ManifestError, cache_dir, installed_model
+from models.registry import ManifestError, cache_dir, installed_model, sha256_of
 from servicekit.errors import FailedPrecondition
 from services.embedder.backends.onnx import OnnxImageTower, OnnxOptions, OnnxTextTower
 from services.embedder.model import load_model
@@ -44,6 +45,8 @@ class BaseModel:
         """Of the towers' output; the served vectors may be its first so many numbers."""
         self.image_tail = find_tail(image, self._image_feeds(image.read_bytes()))
         self.text_tail = find_tail(text, self._text_feeds(text.read_bytes()))
+        self.key = _key(self.version, image, text)
+        """Names what is kept of these very towers in the cache."""
         folder = cache_dir() / "adapt" / "bodies" / self.key
         folder.mkdir(parents=True, exist_ok=True)
         write_body(image, self.image_tail, self.dimension, folder / "image.onnx")
@@ -54,13 +57,6 @@ class BaseModel:
         self._texts = OnnxTextTower(
             folder / "text.onnx", options, self.text_width, served.spec.context_length_tokens
         )
-
-    @property
-    def key(self) -> str:
-        """Names the files of this very model in a cache."""
-        readable = "".join(c if c.isalnum() or c in "-._" else "_" for c in self.version)
-        text = f"{self.version} {self.installed.manifest.fingerprint}"
-        return f"{readable[:80]}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     def image_rows(self, pictures: Sequence[tuple[Pixels, Rgb | None]]) -> Rows:
         """(n, image_width) of pixels and the colour behind the garment."""
@@ -82,6 +78,12 @@ class BaseModel:
         ids = np.stack([self._tokenizer.encode(text).ids for text in ("red shirt", "red skirt")])
         feeds = {"token_ids": ids, "attention_mask": np.ones_like(ids)}
         return {name: feeds[name] for name in _inputs(tower)}
+
+
+def _key(version: str, *towers: Path) -> str:
+    readable = "".join(c if c.isalnum() or c in "-._" else "_" for c in version)
+    digest = hashlib.sha256("".join(map(sha256_of, towers)).encode())
+    return f"{readable[:80]}-{digest.hexdigest()[:12]}"
 
 
 def _features(tail: Tail | None) -> int:

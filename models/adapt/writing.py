@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,9 +20,10 @@ from models.adapt.tail import Tail, write_adapted
 from models.adapt.towers import BaseModel
 from models.adapt.training import SpaceModel
 from models.local import install_local
-from models.registry import ManifestError
+from models.registry import MANIFEST_DIR, ManifestError
 from models.safetensors_file import write_safetensors
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,79}")
 # What is true of the base's space only.
 _OF_THE_BASE = ("calibration", "weak_below", "adapted", "category_head")
 
@@ -45,6 +47,18 @@ class AdaptedTower:
             tower.tail.constants() if uses and tower.tail is not None else {},
             tail if uses else None,
         )
+
+
+def refuse_name(name: str) -> None:
+    """Before hours of work, not after them.
+
+    Raises:
+      AdaptError: a model cannot be called so.
+    """
+    if not _NAME.fullmatch(name):
+        raise AdaptError(f"A model's name is like my-shop-v1, not {name!r}.")
+    if (MANIFEST_DIR / f"{name}.toml").exists():
+        raise AdaptError(f"{name} is a model of this repository; choose another name.")
 
 
 def version_of(base: BaseModel, name: str, image: AdaptedTower, text: AdaptedTower) -> str:
