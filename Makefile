@@ -62,8 +62,14 @@ setup: .venv/.ready-$(EXTRA) ## Make .venv with everything pinned (GPU=1: for CU
 
 protos: gen/.ready ## Generate the Python stubs into gen/
 
-models: setup protos ## Fetch the models by checksum and build what is derived from them
+# Models of the hub are exported with torch, which has an environment of its own.
+FROM_HUB := $(if $(MODEL),$(shell grep -ls 'kind = "hub"' \
+  models/manifests/$(MODEL).toml "$${LOOKALIKE_CACHE:-$$HOME/.cache/lookalike}/manifests/$(MODEL).toml"))
+export VARIANT MODEL_DIR CALIBRATION
+
+models: setup protos $(if $(FROM_HUB),.venv-models/.ready) ## Fetch and build the models (MODEL=name: one of the hub too; docs/models.md)
 	@$(BIN)/python -m models.fetch
+	@$(if $(MODEL),$(if $(FROM_HUB),.venv-models/bin,$(BIN))/python -m models.fetch "$(MODEL)")
 
 envoy: setup ## Fetch Envoy
 	@$(BIN)/python -m deploy.local.tools >/dev/null

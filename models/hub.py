@@ -27,7 +27,7 @@ from models.registry import ModelFile, Source, cache_dir, sha256_of
 DEFAULT_ENDPOINT = "https://huggingface.co"
 LOCK_NAME = "hub-lock.json"
 _ATTEMPTS = 5
-_CHUNK = 1 << 20
+_LARGE_BYTES = 64 << 20
 _TIMEOUT = httpx.Timeout(30.0)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_BLOB = re.compile(r"[0-9a-f]{40}")
@@ -205,11 +205,12 @@ class _Hub:
                 raise _Broken("the server sent another part than was asked for")
             _etag_path(partial).write_text(response.headers.get("etag", ""))
             length = int(response.headers.get("content-length", 0))
-            if length > 64 * _CHUNK:
+            if length > _LARGE_BYTES:
                 self._say(f"  {partial.name.removesuffix('.partial')}: {length / 1e6:.0f} MB")
             received = 0
             with partial.open("ab" if goes_on else "wb") as out:
-                for chunk in response.iter_raw(_CHUNK):
+                # In pieces as they come: larger ones would be lost where the line breaks.
+                for chunk in response.iter_raw():
                     out.write(chunk)
                     received += len(chunk)
             if length and received < length:

@@ -25,11 +25,12 @@ def test_every_manifest_reads_and_pins_what_it_fetches(name: str) -> None:
     assert manifest.version
     assert manifest.licence
     assert manifest.origin
-    assert manifest.sources or manifest.requires
+    assert manifest.sources or manifest.requires or manifest.files_of
     for source in manifest.sources:
         for file in source.files:
-            assert len(file.sha256) == 64
-            assert file.size_bytes > 0
+            # Of the hub not every checksum is known to us: then what is seen first counts.
+            assert len(file.sha256) == 64 or (source.kind == "hub" and not file.sha256)
+            assert file.size_bytes > 0 or source.kind == "hub"
 
 
 def test_no_two_models_share_a_version() -> None:
