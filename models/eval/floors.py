@@ -13,6 +13,7 @@ from models.eval.catalogue import Catalogue
 from models.eval.cutouts import GREEN, Cutouts, Pixels, Shown
 from models.eval.progress import Steps
 from models.eval.protocols import Vectors, unit
+from models.eval.vector_cache import VectorCache
 
 BINS = (16, 4, 4)
 FLOORS = {"floor: photograph": False, "floor: garment": True}
@@ -27,15 +28,26 @@ def histogram(pixels: Pixels) -> Vectors:
     return unit(np.sqrt(np.asarray(counts, np.float32).ravel()))
 
 
+def floor_cache() -> VectorCache:
+    """Where histograms are kept; they depend on no model."""
+    return VectorCache("floor-hsv", "x".join(map(str, BINS)))
+
+
 def floor_vectors(
-    catalogue: Catalogue, cutouts: Cutouts, steps: Steps, *, garment: bool
+    catalogue: Catalogue, cutouts: Cutouts, cache: VectorCache, steps: Steps, *, garment: bool
 ) -> dict[str, Vectors]:
     """The histogram of every view, by image name."""
-    views = list(catalogue.views.values())
-    name = "histograms, garment" if garment else "histograms, photograph"
-    return {
-        view.key: histogram(
-            cutouts.colours(Shown(view.path, view.garment, GREEN) if garment else Shown(view.path))
-        )
-        for view in steps.over(name, views, len(views))
+    shown = {
+        view.key: Shown(view.path, view.garment, GREEN) if garment else Shown(view.path)
+        for view in catalogue.views.values()
     }
+    keys = {one: cutouts.key(one) for one in dict.fromkeys(shown.values())}
+    known = cache.get(list(keys.values()))
+    missing = [one for one, key in keys.items() if key not in known]
+    name = "histograms, garment" if garment else "histograms, photograph"
+    new: dict[str, Vectors] = {}
+    for one in steps.over(name, missing, len(missing)):
+        new[keys[one]] = histogram(cutouts.colours(one))
+    cache.put(new)
+    known |= new
+    return {key: known[keys[one]] for key, one in shown.items()}

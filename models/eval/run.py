@@ -17,7 +17,7 @@ from models.eval.catalogue import (
 )
 from models.eval.cutouts import GREEN, PLAIN, Cutouts, Shown
 from models.eval.findings import Finding, findings
-from models.eval.floors import FLOORS, floor_vectors
+from models.eval.floors import FLOORS, floor_cache, floor_vectors
 from models.eval.gather import Embeddings, ensure_masks, unreadable
 from models.eval.layout import LabelledSet, Measuring, read_measuring, without
 from models.eval.mask_cache import MaskCache
@@ -188,10 +188,13 @@ class Run:
         result.catalogue = own
         if "A" not in result.skipped:
             result.tables["A"] = {}
+            floors = floor_cache()
             for name, garment in FLOORS.items():
                 if self._cutting or not garment:
                     catalogue = own if garment else whole
-                    vectors = floor_vectors(catalogue, self._cutouts, self._steps, garment=garment)
+                    vectors = floor_vectors(
+                        catalogue, self._cutouts, floors, self._steps, garment=garment
+                    )
                     self._view_table(catalogue, vectors, name, result)
         if "B" not in result.skipped:
             result.tables["B"] = {}

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.eval.protocols import Vectors, unit
-from models.registry import load_manifest
+from models.registry import installed_model
 from services.embedder.backends.onnx import OnnxOptions
 from services.embedder.model import load_model
-from services.embedder.preprocess import prepare_image
 
 Pixels = npt.NDArray[np.uint8]
 Rgb = tuple[int, int, int]
@@ -26,14 +25,13 @@ class ServedModel:
     """
 
     def __init__(self, name: str, *, threads: int, dimension: int, provider: Provider) -> None:
-        manifest = load_manifest(name)
         self._model = load_model(name, OnnxOptions(provider, False, threads))
         spec = self._model.spec
         if not 0 <= dimension <= spec.dimension:
             raise ValueError(f"{name} has {spec.dimension} numbers, not {dimension}")
         self.name = name
         self.version = spec.embedding_version
-        self.fingerprint = manifest.fingerprint
+        self.fingerprint = installed_model(name).manifest.fingerprint
         self.licence = spec.licence
         self.preprocessing = spec.image_preprocessing
         self.image_side_px = spec.image_side_px
@@ -42,7 +40,9 @@ class ServedModel:
 
     def embed_images(self, pictures: Sequence[tuple[Pixels, Rgb | None]]) -> Vectors:
         """Whole vectors, (n, full dimension), of pixels and the colour behind the garment."""
-        prepared: list[Any] = list(self._preparation.map(lambda one: prepare_image(*one), pictures))
+        prepared: list[Any] = list(
+            self._preparation.map(lambda one: self._model.prepare(*one), pictures)
+        )
         return np.stack(self._model.images.embed(prepared))
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:

@@ -141,7 +141,7 @@ def _drawn(items: Sequence[T], count: int) -> list[T]:
 
 def _sheet(title: str, rows: Sequence[str]) -> str:
     body = "".join(f'<div class="row">{row}</div>' for row in rows)
-    return f'<details class="sheet"><summary>{escape(title)}</summary>{body}</details>'
+    return f'<details class="sheet" open><summary>{escape(title)}</summary>{body}</details>'
 
 
 def _short(text: str, length: int) -> str:
