@@ -60,9 +60,10 @@ def build(context: BuildContext) -> Built:
         raise FetchError(f"VARIANT={variant} is none of {', '.join(LEAST_COSINES)}")
     try:
         reference = load_reference(context.manifest.properties["layout"], context.folder)
-    except (OSError, KeyError, ValueError, RuntimeError, AttributeError, ImportError) as error:
+    except Exception as error:
+        # Three libraries read it, and a damaged file makes each raise something of its own.
         raise FetchError(
-            f"{context.manifest.name}: the checkpoint cannot be read: {error}"
+            f"{context.manifest.name}: the checkpoint cannot be read: {error or repr(error)}"
         ) from error
     found = {
         "dimension": len(reference.text.projection.bias),
