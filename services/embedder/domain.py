@@ -40,6 +40,7 @@ class ModelSpec:
     context_length_tokens: int
     calibration: Calibration | None
     licence: str
+    photograph_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,17 @@ class Embedder:
         self._preparation = preparation
 
     async def embed_images(
-        self, images: Sequence[ImageSource], background: Rgb | None, submit: Submit[Pixels]
+        self,
+        images: Sequence[ImageSource],
+        background: Rgb | None,
+        submit: Submit[Pixels],
+        photograph: ImageSource | None = None,
     ) -> list[Outcome]:
         """One outcome for each image, in order.
+
+        Args:
+          background: the colour behind the garments, None if there are none.
+          photograph: what the images are garments of, if it is at hand.
 
         Raises:
           InvalidArgument: no or too many images.
@@ -134,10 +143,14 @@ class Embedder:
         check_count(len(images), "images")
 
         async def one(source: ImageSource) -> Embedded:
-            prepared = await self._in_thread(self._prepare, source, background)
+            behind = None if source is photograph else background
+            prepared = await self._in_thread(self._prepare, source, behind)
             return Embedded(await submit(prepared, size_bytes=prepared.nbytes))
 
-        return await _each(one, images)
+        if photograph is None or not self.spec.photograph_weight:
+            return await _each(one, images)
+        *garments, whole = await _each(one, [*images, photograph])
+        return [_mixed(garment, whole, self.spec.photograph_weight) for garment in garments]
 
     async def embed_texts(self, texts: Sequence[str], submit: Submit[Tokens]) -> list[Outcome]:
         """One outcome for each text, in order; raises as embed_images."""
@@ -188,6 +201,15 @@ def check_text(text: str) -> None:
         )
     if not text.strip():
         raise InvalidArgument("The text is empty.", reason="TEXT_EMPTY")
+
+
+def _mixed(garment: Outcome, photograph: Outcome, weight: float) -> Outcome:
+    if not isinstance(garment, Embedded):
+        return garment
+    if not isinstance(photograph, Embedded):
+        return photograph
+    total = garment.vector + np.float32(weight) * photograph.vector
+    return Embedded(total / np.linalg.norm(total), garment.truncated)
 
 
 async def _each(one: Callable[[Item], Awaitable[Embedded]], items: Sequence[Item]) -> list[Outcome]:

@@ -95,6 +95,7 @@ def spec_of(found: InstalledModel) -> ModelSpec:
         context_length_tokens=token_rule(found.properties).context_length,
         calibration=calibration_of(found.properties, dimension),
         licence=f"{found.manifest.licence}; {found.manifest.origin}",
+        photograph_weight=float(found.properties.get("photograph_weight", 0.0)),
     )
 
 

@@ -27,7 +27,7 @@ class EmbedderServicer(embedder_pb2_grpc.EmbedderServiceServicer):
             model.images.submit, lane=wire.lane(request.priority), deadline=deadline(context)
         )
         outcomes = await model.embedder.embed_images(
-            wire.images(request), wire.background(request), submit
+            wire.images(request), wire.background(request), submit, wire.photograph(request)
         )
         self._metrics.embedded(model.spec.model, "image", outcomes)
         return embedder_pb2.EmbedImagesResponse(

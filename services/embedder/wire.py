@@ -33,6 +33,11 @@ def _image(image: image_pb2.Image) -> ImageSource:
     return EncodedImage(image.encoded)
 
 
+def photograph(request: embedder_pb2.EmbedImagesRequest) -> ImageSource | None:
+    """What the request's images are garments of, None if not given."""
+    return _image(request.photograph) if request.HasField("photograph") else None
+
+
 def background(request: embedder_pb2.EmbedImagesRequest) -> Rgb | None:
     """The colour behind the garments, None if not given.
 
@@ -150,4 +155,5 @@ def model_info(spec: ModelSpec, execution_provider: str) -> embedder_pb2.GetMode
         execution_provider=execution_provider,
         calibration=_calibration(spec.calibration),
         licence=spec.licence,
+        photograph_weight=spec.photograph_weight,
     )

@@ -57,6 +57,7 @@ class Embedder(Protocol):
         pictures: Sequence[Picture],
         *,
         background: Colour | None,
+        photograph: Picture | None,
         version: str,
         lane: Lane,
         timeout_s: float,

@@ -16,6 +16,7 @@ from services.gateway.values import (
     Encoded,
     Encoding,
     Lane,
+    Picture,
     Segmentation,
     SegmentOptions,
 )
@@ -38,6 +39,13 @@ class StageObserver(Protocol):
     """Told how long a stage took."""
 
     def stage_seconds(self, stage: Stage, seconds: float) -> None: ...
+
+
+def beside(found: Segmentation, space: EmbedderInfo) -> Picture | None:
+    """The photograph to embed with its garments; None where the model does not look at it, or it
+    stands for its garments already."""
+    wanted = space.photograph_weight and not found.whole_image_fallback
+    return found.photograph if wanted else None
 
 
 class ImagePipeline:
@@ -129,10 +137,12 @@ class ImagePipeline:
         )
 
     async def _segment(self, data: bytes, models: PipelineModels) -> Segmentation:
+        spaces = (models.embedder, *models.others)
         options = SegmentOptions(
             crops=True,
-            max_side_px=max(one.image_side_px for one in (models.embedder, *models.others)),
+            max_side_px=max(one.image_side_px for one in spaces),
             encoding=Encoding.RAW_RGB,
+            photograph=any(one.photograph_weight for one in spaces),
         )
         begun = time.monotonic()
         try:
@@ -163,6 +173,7 @@ class ImagePipeline:
                     [crop.picture for crop in found.crops],
                     # The whole picture stands before its own background, not before ours.
                     background=None if found.whole_image_fallback else GREEN_SCREEN,
+                    photograph=beside(found, space),
                     version=space.version,
                     lane=Lane.INGEST,
                     timeout_s=self._embed_timeout_s,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from servicekit.errors import InvalidArgument, LookalikeError, NotFound
 from services.gateway.domain import Embedder, Segmenter
+from services.gateway.image_pipeline import beside
 from services.gateway.search_messages import (
     FeaturesPart,
     Part,
@@ -97,12 +98,15 @@ class QueryVectors:
         self, position: int, part: PhotographPart, model: EmbedderInfo, deadline: Deadline
     ) -> dict[int, PartVector]:
         wanted = part.garment or Garment.UNION
+        # Who points at one garment means that one, and nothing of what else is in the picture.
+        looks_around = wanted is Garment.UNION and model.photograph_weight > 0
         field = f"parts[{position}].image"
         options = SegmentOptions(
             crops=True,
             crop_garments=garments_meant(wanted),
             max_side_px=model.image_side_px,
             encoding=Encoding.RAW_RGB,
+            photograph=looks_around,
         )
         try:
             found = await self._segmenter.segment(
@@ -115,6 +119,7 @@ class QueryVectors:
             [vector] = await self._embedder.embed_images(
                 [crops[meant].picture],
                 background=None if found.whole_image_fallback else GREEN_SCREEN,
+                photograph=beside(found, model) if looks_around else None,
                 version=model.version,
                 lane=Lane.ONLINE,
                 timeout_s=deadline.remaining_s(),

@@ -127,6 +127,7 @@ class SegmentOptions:
     background: Colour = GREEN_SCREEN
     max_side_px: int = 0
     encoding: Encoding = Encoding.RAW_RGB
+    photograph: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class Segmentation:
     class_mask_png: bytes
     composite: Picture | None
     segmenter_version: str
+    photograph: Picture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,11 @@ class SegmenterInfo:
 
 @dataclass(frozen=True, slots=True)
 class EmbedderInfo:
-    """The model that embeds. calibration: None if its scores were not calibrated."""
+    """The model that embeds.
+
+    calibration: None if its scores were not calibrated.
+    photograph_weight: what the whole photograph counts beside a garment of it; 0: nothing.
+    """
 
     version: str
     model: str
@@ -178,6 +184,7 @@ class EmbedderInfo:
     image_side_px: int
     execution_provider: str
     calibration: Calibration | None
+    photograph_weight: float
 
 
 @dataclass(frozen=True, slots=True)

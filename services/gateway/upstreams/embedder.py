@@ -25,6 +25,7 @@ class EmbedderClient:
         images: Sequence[Picture],
         *,
         background: Colour | None,
+        photograph: Picture | None,
         version: str,
         lane: Lane,
         timeout_s: float,
@@ -34,6 +35,7 @@ class EmbedderClient:
             embedding_version=version,
             priority=pictures.priority(lane),
             background=pictures.colour_message(background) if background is not None else None,
+            photograph=pictures.picture_message(photograph) if photograph is not None else None,
         )
         response = await answer("embedder", self._stub.EmbedImages(request, timeout=timeout_s))
         vectors = []

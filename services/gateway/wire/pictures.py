@@ -165,6 +165,7 @@ def segment_request(
             max_side_px=options.max_side_px,
             encoding=image_pb2.ImageEncoding.ValueType(int(options.encoding)),
             crop_garments=[garment_number(one) for one in options.crop_garments],
+            photograph=options.photograph,
         ),
         priority=priority(lane),
     )
@@ -185,6 +186,9 @@ def segmentation(message: segmenter_pb2.SegmentImageResponse) -> Segmentation:
             picture(message.composite, "composite") if message.HasField("composite") else None
         ),
         segmenter_version=message.segmenter_version,
+        photograph=(
+            picture(message.photograph, "photograph") if message.HasField("photograph") else None
+        ),
     )
 
 
@@ -202,4 +206,5 @@ def embedder_info(message: embedder_pb2.GetModelInfoResponse) -> EmbedderInfo:
         image_side_px=message.image_side_px,
         execution_provider=message.execution_provider,
         calibration=calibration(message.calibration) if message.HasField("calibration") else None,
+        photograph_weight=message.photograph_weight,
     )
