@@ -18,7 +18,7 @@ _OUTSIDE = frozenset({"backends", "store", "stores", "upstreams"})
 # Where things are put together: these may know everything, and only they each other.
 _COMPOSITION = frozenset({"__main__", "assembly", "model"})
 _DOORWAY = frozenset({"servicer", "servicers"})
-_SEE_AS_SERVED = ("adapt", "calibrate", "eval")
+_SEE_AS_SERVED = ("adapt", "calibrate", "clip", "eval")
 
 
 @dataclass(frozen=True, slots=True)
