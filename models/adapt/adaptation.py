@@ -48,6 +48,7 @@ class _Material:
     category_names: tuple[str, ...]
     category_rows: Rows
     general_rows: Rows
+    photograph_weight: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -161,6 +162,7 @@ def _material(shop: Shop, base: BaseModel, settings: AdaptSettings, steps: Steps
         names,
         base.text_rows(prompts),
         base.text_rows(GENERAL_WORDS),
+        base.photograph_weight,
     )
 
 
@@ -229,6 +231,19 @@ def _score(model: SpaceModel, material: _Material) -> float:
     return float(np.mean(parts)) if parts else 0.0
 
 
+def _ingested(space: _Space, material: _Material) -> Rows:
+    """The vectors that ingest would store: of the garment, with the whole photograph's mixed in
+    where the model asks for it. Shapes: (photos, dimension)."""
+    views, weight = material.photos.views, material.photograph_weight
+    vectors = space.image(np.ascontiguousarray(views[:, 0]))
+    if not weight or views.shape[1] < 2:
+        return vectors
+    whole = space.image(np.ascontiguousarray(views[:, 1]))
+    mixed = vectors + np.float32(weight) * whole
+    mixed /= np.linalg.norm(mixed, axis=1, keepdims=True)
+    return np.where(material.photos.cut_out[:, None], mixed, vectors)
+
+
 def _measure(
     space: _Space,
     material: _Material,
@@ -237,7 +252,7 @@ def _measure(
 ) -> SpaceMeasure:
     """What a space does on products `asked`, with `others` in the way."""
     photos, count = material.photos, len(material.products)
-    vectors = space.image(photos.views[:, 0])
+    vectors = _ingested(space, material)
     whole = product_vectors(vectors, photos.products, count)
     views = view_ranks(vectors, photos.products, asked, others, count)
     texts = space.text(material.question_rows)
@@ -274,16 +289,20 @@ def _classify(space: _Space, material: _Material) -> tuple[CategoryHead, Classif
     if len(labels) < 2:
         return None
     every = [material.products[n].category or "" for n in photos.products]
+    ingested = _ingested(space, material)
     parts = []
     for number, members in enumerate((split.training, split.stopping, split.held_out)):
         inside = np.isin(photos.products, members)
         chosen = [i for i, label in enumerate(every) if inside[i] and label in labels]
         truth = [every[i] for i in chosen]
-        # All views teach; only what ingest would see is judged.
-        views = photos.views[chosen] if number == 0 else photos.views[chosen, :1]
-        repeated = [label for label in truth for _ in range(views.shape[1])]
-        flat = views.reshape(-1, views.shape[-1])
-        parts.append((space.image(np.ascontiguousarray(flat)), repeated))
+        vectors = ingested[chosen]
+        if number == 0:
+            # All views teach; only what ingest would store is judged.
+            views = photos.views[chosen]
+            flat = np.ascontiguousarray(views.reshape(-1, views.shape[-1]))
+            vectors = np.concatenate([vectors, space.image(flat)])
+            truth += [label for label in truth for _ in range(views.shape[1])]
+        parts.append((vectors, truth))
     head = fit_category_head(labels, parts[0], parts[1])
     if not len(parts[2][1]):
         return None
@@ -298,7 +317,7 @@ def _small_categories(material: _Material) -> tuple[str, ...]:
 
 def _map(space: _Space, material: _Material, seed: int) -> npt.NDArray[np.float64]:
     """Products in the plane (t-SNE), (n, 2); empty if there are too few or too many."""
-    vectors = space.image(material.photos.views[:, 0])
+    vectors = _ingested(space, material)
     whole = product_vectors(vectors, material.photos.products, len(material.products))
     if not 4 <= len(whole) <= _MOST_POINTS:
         return np.empty((0, 2))

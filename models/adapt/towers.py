@@ -39,6 +39,8 @@ class BaseModel:
         self.version = self.installed.version
         self.served_dimension = served.spec.dimension
         self.image_side_px = served.spec.image_side_px
+        self.photograph_weight = served.spec.photograph_weight
+        """What a whole photograph counts beside the garment cut out of it, which counts 1."""
         self._prepare, self._tokenizer = served.prepare, served.tokenizer
         image, text = self.installed.files["image.onnx"], self.installed.files["text.onnx"]
         self.dimension = _output_width(image.read_bytes())

@@ -30,7 +30,8 @@ _CONFUSABLE = {Garment.UPPER: Garment.FULL, Garment.FULL: Garment.UPPER}
 @dataclass(frozen=True, slots=True, eq=False)
 class PhotoRows:
     """views: (photos, views, width); products: the product's number of each photo; contents: its
-    sha256; cut_out: whether the segmenter found clothes in it."""
+    sha256; cut_out: whether the segmenter found clothes in it. The first view is the garment as it
+    is cut out, the second the whole photograph."""
 
     views: Rows
     products: npt.NDArray[np.int64]
