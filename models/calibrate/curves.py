@@ -12,7 +12,7 @@ Floats = npt.NDArray[np.float64]
 
 OFF_TOPIC_SHARE = 0.2
 """How many of people's queries the probabilities take to be about something else."""
-_FALSE_ALARMS = (3.0, 7.0)
+_FALSE_ALARMS = (2.0, 5.0)
 """Per cent of the queries about clothes that may be called weak where the curve is fitted: on
 others it will be a few more, and at most 10 are wanted."""
 _RIDGES = (0.3, 1.0, 3.0, 10.0, 100.0)
@@ -174,4 +174,4 @@ def area(good: Floats, bad: Floats) -> float:
 
 
 def _rounded(direction: Floats) -> npt.NDArray[np.int8]:
-    return np.rint(direction / np.abs(direction).max() * 127).astype(np.int8)
+    return np.asarray(np.rint(direction / np.abs(direction).max() * 127), np.int8)

@@ -20,6 +20,11 @@ def block(curves: dict[str, Curve], category: Rule | None, fitted_on: str, figur
             f"score_weight = {curve.score_weight:.5g}",
             f"weak_below = {curve.weak_below:.4g}",
         ]
+        if curve.usual_weight:
+            lines += [
+                f"usual_weight = {curve.usual_weight:.5g}",
+                f"usual_cosine = {curve.usual_cosine:.5g}",
+            ]
         if curve.topic is not None:
             topic = base64.b64encode(curve.topic.tobytes()).decode()
             lines += [f"topic_weight = {curve.topic_weight:.5g}", f'topic_int8 = "{topic}"']

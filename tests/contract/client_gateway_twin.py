@@ -258,8 +258,19 @@ class GatewayTwin(ingest_pb2_grpc.IngestServiceServicer, search_pb2_grpc.SearchS
             if request.parts:
                 result.score = 1 / (place + 1)
                 result.weak = place >= 2
+                result.match_probability = 0.8 / (place + 1)
+                if request.metric > 1:
+                    result.distance = place / 2
+        if request.parts:
+            response.no_good_match = "nothing" in request.parts[0].text
+            response.score_meaning.fitted_on = "a shop"
+            response.score_meaning.weak_below = 0.3
         for _ in request.parts:
-            response.part_reports.add(words="words")
+            report = response.part_reports.add(words="words")
+            if request.features.category == "auto":
+                report.category_guess.category = "Dresses"
+                report.category_guess.confidence = 0.75
+                report.category_guess.applied = True
         return response
 
     async def FindSimilarProducts(self, request: Any, context: Any) -> Any:

@@ -130,6 +130,44 @@ async def test_search_prints_results_with_scores_and_images(
     assert "a.jpg" not in out
 
 
+async def test_search_tells_how_probable_a_match_is(command: Command, manifest: Path) -> None:
+    await command("ingest", str(manifest))
+    status, document = await command.json("search", "blue shirt")
+    assert status == 0
+    assert document["no_good_match"] is False
+    assert document["score_meaning"]["fitted_on"] == "a shop"
+    first = document["results"][0]
+    assert first["match_probability"] == pytest.approx(0.8)
+    assert "distance" not in first
+    _, out, _ = await command("search", "blue shirt")
+    assert "####.  80%" in out
+    assert "##...  40%" in out
+    _, out, err = await command("search", "nothing like it")
+    assert "No good match." in out + err
+
+
+async def test_search_measures_distances_and_infers_the_category(
+    twin: GatewayTwin, command: Command, manifest: Path
+) -> None:
+    await command("ingest", str(manifest))
+    photo = str(manifest.parent / "a.jpg")
+    status, document = await command.json(
+        "search", "--image", photo, "--category", "auto", "--metric", "l1"
+    )
+    assert status == 0
+    assert [result["distance"] for result in document["results"]] == [0.0, 0.5]
+    assert document["parts"][0]["category_guess"] == {
+        "category": "Dresses",
+        "confidence": 0.75,
+        "applied": True,
+    }
+    _, out, err = await command("search", "--image", photo, "--category", "auto")
+    assert "shows Dresses (75% sure)" in out + err
+    status, _, err = await command("search", "red", "--category", "auto")
+    assert status != 0
+    assert "--image" in err
+
+
 async def test_search_turns_its_options_into_parts(
     twin: GatewayTwin, command: Command, manifest: Path
 ) -> None:

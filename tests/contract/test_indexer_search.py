@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from lookalike.indexer.v1 import indexer_pb2
-from lookalike.type.v1 import filter_pb2
+from lookalike.type.v1 import distance_pb2, filter_pb2
 from servicekit.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.indexer.servicer import FULL_SERVICE_NAME
 from tests.contract.indexer_under_test import (
@@ -68,6 +68,59 @@ async def test_a_mix_of_parts_is_their_weighted_sum(under_test: IndexerUnderTest
     without = await under_test.search(near(unit(1)), near(unit(0, 1), -1.0))
     assert ids_of(without)[0] == "not y"
     assert without.results[0].score == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "order"),
+    [(distance_pb2.DISTANCE_METRIC_L2, 2), (distance_pb2.DISTANCE_METRIC_L1, 1)],
+)
+async def test_distances_are_exact_behind_filters_and_for_mixed_queries(
+    under_test: IndexerUnderTest, metric: distance_pb2.DistanceMetric.ValueType, order: int
+) -> None:
+    rng = np.random.default_rng(7)
+    rows = {f"p{number:03}": unit(*rng.standard_normal(8)) for number in range(120)}
+    await under_test.upsert(
+        *(record(name, vector, half=str(int(name[1:]) % 2)) for name, vector in rows.items())
+    )
+    first, second, away = (unit(*rng.standard_normal(8)) for _ in range(3))
+    response = await under_test.search(
+        near(first), near(second, 0.5), near(away, -0.7), like("p001", 0.3),
+        metric=metric, filter=only(where("half", "1")), top_k=40,
+    )  # fmt: skip
+    mixed = first + 0.5 * second - 0.7 * away + 0.3 * rows["p001"]
+    query = mixed.astype(np.float64) / np.linalg.norm(mixed)
+    wanted = sorted(
+        (float(np.linalg.norm(vector - query, ord=order)), name)
+        for name, vector in rows.items()
+        if int(name[1:]) % 2 and name != "p001"
+    )[:40]
+    assert ids_of(response) == [name for _, name in wanted]
+    for result, (distance, name) in zip(response.results, wanted, strict=True):
+        assert result.distance == pytest.approx(distance, abs=1e-5)
+        assert result.score == pytest.approx(1 / (1 + distance), abs=1e-5)
+        assert result.cosine == pytest.approx(float(rows[name] @ query), abs=1e-5)
+        assert list(result.part_cosines) == [
+            pytest.approx(float(rows[name] @ part), abs=1e-5)
+            for part in (first, second, away, rows["p001"])
+        ]
+        assert result.best_image_score == pytest.approx(result.score, abs=1e-5)
+
+
+async def test_the_usual_cosine_of_each_part_is_told(under_test: IndexerUnderTest) -> None:
+    await under_test.upsert(record("x", unit(1)), record("y", unit(0, 1)))
+    response = await under_test.search(near(unit(1)), near(unit(-1, 1), 0.5))
+    assert list(response.usual_cosines) == [pytest.approx(0.5), pytest.approx(0.0, abs=1e-6)]
+    assert response.usual_count == 2
+    [result, _] = response.results
+    assert not result.HasField("distance")
+    assert result.cosine == result.score
+
+
+async def test_an_unknown_metric_is_refused(under_test: IndexerUnderTest) -> None:
+    await under_test.upsert(record("x", unit(1)))
+    with pytest.raises(InvalidArgument) as caught:
+        await under_test.search(near(unit(1)), metric=distance_pb2.DistanceMetric.ValueType(9))
+    assert caught.value.field == "metric"
 
 
 async def test_a_product_is_never_its_own_neighbour(under_test: IndexerUnderTest) -> None:
