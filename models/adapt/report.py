@@ -19,7 +19,7 @@ h1{font-size:1.6rem;margin-bottom:0}h2{font-size:1.15rem;margin-top:2.2rem}
 table{border-collapse:collapse}
 td,th{padding:.25rem .8rem;border-bottom:1px solid #ddd;text-align:left}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.up{color:#117733}.down{color:#b03a4a}
-.side{display:flex;flex-wrap:wrap;gap:1.5rem}
+.side{display:flex;flex-wrap:wrap;gap:1.5rem;align-items:flex-start}
 .key{margin-right:1rem;white-space:nowrap;font-size:13px}
 .key i{display:inline-block;width:10px;height:10px;border-radius:5px;margin-right:4px}
 small,.quiet{color:#666}code{background:#f3f3f3;padding:0 .25em}svg{max-width:100%;height:auto}
@@ -190,7 +190,7 @@ def _training(report: Report) -> str:
     marks = {
         float(i): f"phase {epoch.phase}"
         for i, epoch in enumerate(report.history)
-        if i == 0 or epoch.phase != report.history[i - 1].phase
+        if i > 0 and epoch.phase != report.history[i - 1].phase
     }
     losses = Line("loss", xs, [epoch.loss for epoch in report.history], "#cc6677")
     scores = Line("score", xs, [epoch.score for epoch in report.history], "#117733")
@@ -210,7 +210,7 @@ def _training(report: Report) -> str:
         f"phase {trained['best_phase']} (phase 0 is the base untouched).</p><div class='side'>"
         + curves([losses], x_label="epoch", y_label="loss", marks=marks)
         + curves(
-            [scores], x_label="epoch", y_label="mean reciprocal rank, stopping part", marks=marks
+            [scores], x_label="epoch", y_label="score of the products for stopping", marks=marks
         )
         + "</div>"
     )
