@@ -51,7 +51,17 @@ def write_fp16(tower: Tower, path: Path, metadata: dict[str, str]) -> None:
     write_fp32(tower, path, metadata)
     # Normalising sums squares: in float16 they would leave its range.
     kept = ["LpNormalization", "LayerNormalization", "ArgMax", "Equal"]
-    model = convert_float_to_float16(onnx.load(path), keep_io_types=True, op_block_list=kept)
+    model = onnx.load(path)
+    known = {value.name for value in (*model.graph.value_info, *model.graph.output)}
+    for number, node in enumerate(model.graph.node):
+        # The converter names its casts after their nodes, and of ONNX Runtime's own nodes it does
+        # not know what they give: that is told, or their readers would miss a cast.
+        node.name = f"{node.op_type}_{number}"
+        for output in node.output if node.domain else ():
+            if output not in known:
+                told = onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None)
+                model.graph.value_info.append(told)
+    model = convert_float_to_float16(model, keep_io_types=True, op_block_list=kept)
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
