@@ -18,7 +18,7 @@ from tests.contract.gateway.stack import (
     refusal,
     running,
 )
-from tests.fixtures.painted import COLOURS, SHAPES, Garment, jpeg
+from tests.fixtures.garments import COLOURS, SHAPES, Garment, jpeg
 
 PHOTOS = {
     (shape, colour): jpeg(Garment(shape, colour, striped=False, seed=3))
