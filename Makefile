@@ -12,6 +12,8 @@ OTHER_EXTRA := $(if $(filter gpu,$(EXTRA)),cpu,gpu)
 OTHER_RUNTIME := $(if $(filter gpu,$(EXTRA)),onnxruntime,onnxruntime-gpu)
 BIN := .venv/bin
 PIP := -m pip --disable-pip-version-check
+# Models that training begins with and nobody serves.
+TRAINED_FROM := efficientnet-lite2 minilm-l6
 SERVICES := segmenter embedder indexer gateway
 PROTOS := $(shell find protos -name '*.proto')
 PACKAGES := pyproject.toml clients/python/pyproject.toml constraints.txt
@@ -122,6 +124,7 @@ test: protos models envoy mongod ## Run all tests but those that need torch (TES
 	@touch $@
 
 test-models: .venv-models/.ready protos models ## Compare our ONNX graphs with torch (its own venv)
+	@$(BIN)/python -m models.fetch $(TRAINED_FROM)
 	.venv-models/bin/python -m pytest tests/models $(PYTEST_ARGS)
 
 bench: protos models envoy ## Measure: a table, and bench-results/bench.json (QUICK=1: small sizes)
@@ -143,7 +146,8 @@ adapt: train-setup ## Fit a model to your catalogue (CATALOGUE=… MODEL=… DIM
 	  $(if $(MODEL),--model "$(MODEL)") $(if $(DIMENSION),--dimension $(DIMENSION)) \
 	  $(if $(NAME),--name "$(NAME)") $(ADAPT_ARGS)
 
-train: .venv-models/.ready protos models ## Train the embedder's heads again (DATA=folder)
+train: .venv-models/.ready protos models ## Train lookalike-mini again (DATA=folder)
+	@$(BIN)/python -m models.fetch $(TRAINED_FROM)
 	.venv-models/bin/python -m models.train --data "$(or $(DATA),$(error DATA=folder is needed))"
 
 lock: setup ## Write what is installed now into constraints.txt

@@ -1,7 +1,8 @@
-"""Colour as people see it: sRGB to CIE Lab, and the palette of the colour histogram.
+"""Colour as people see it: sRGB to CIE Lab, a soft histogram over a palette, and a fine one.
 
-Source: IEC 61966-2-1 (sRGB) and CIE 15 (Lab), white point D65. The numpy function and the ONNX
-nodes below are the same formulas; a test compares them.
+Source: IEC 61966-2-1 (sRGB) and CIE 15 (Lab), white point D65; hue, saturation and value as by
+Smith (1978). The numpy functions and the ONNX nodes below are the same formulas; a test compares
+them.
 """
 
 import numpy as np
@@ -144,3 +145,103 @@ def add_colour_features(graph: GraphWriter, rgb: str, share: str) -> str:
         binary("Mul", deviation, 1 / 50),
         axis=-1,
     )
+
+
+# Hue, saturation, value. Fine: what tells one product from another of its colour name.
+HISTOGRAM_BINS = (16, 8, 8)
+HISTOGRAM_SIZE = HISTOGRAM_BINS[0] * HISTOGRAM_BINS[1] * HISTOGRAM_BINS[2]
+# Shares are taken to this power: rare colours (seams, prints, buttons) then count nearly as much as
+# the main one, and a match of many small things beats a match of one large.
+HISTOGRAM_POWER = 0.25
+
+
+def hsv_histogram(rgb: npt.ArrayLike, inside: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """The reference of `add_hsv_histogram`: (1024,), shares to the power of a quarter.
+
+    Args:
+      rgb: (p, 3), 0..255.
+      inside: bool (p,), which pixels count.
+    """
+    x = np.asarray(rgb, np.float32)[np.asarray(inside, bool)]
+    value = x.max(axis=1)
+    chroma = value - x.min(axis=1)
+    safe = np.maximum(chroma, np.float32(1e-6))
+    red, green, blue = x.T
+    sixth = np.where(
+        value == red,
+        (green - blue) / safe,
+        np.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    hue = np.where(sixth < 0, sixth + 6, sixth) / np.float32(6)
+    saturation = chroma / np.maximum(value, np.float32(1e-6))
+    place = np.zeros(len(x), np.int64)
+    for part, bins in zip((hue, saturation, value / 255), HISTOGRAM_BINS, strict=True):
+        cell = np.minimum(np.floor(part.astype(np.float32) * bins), bins - 1)
+        place = place * bins + cell.astype(np.int64)
+    counts = np.bincount(place, minlength=HISTOGRAM_SIZE)
+    return np.asarray((counts / max(len(x), 1)) ** HISTOGRAM_POWER, np.float32)
+
+
+def add_hsv_histogram(graph: GraphWriter, rgb: str, inside: str) -> str:
+    """Adds the fine histogram.
+
+    Args:
+      rgb: float32 (n, p, 3), 0..255.
+      inside: float32 (n, p), 1 for a pixel that counts, else 0.
+
+    Returns:
+      float32 (n, 1024).
+    """
+
+    def binary(kind: str, first: str, second: str | float) -> str:
+        other = second if isinstance(second, str) else graph.constant(second)
+        return graph.op(kind, first, other)
+
+    last = graph.constant([2], np.int64)
+    red, green, blue = (
+        graph.op("Squeeze", part, last)
+        for part in graph.ops("Split", [rgb, graph.constant([1, 1, 1], np.int64)], 3, axis=2)
+    )
+    value = graph.op("Max", red, green, blue)
+    chroma = binary("Sub", value, graph.op("Min", red, green, blue))
+    safe = binary("Max", chroma, 1e-6)
+
+    def around(first: str, second: str, offset: float) -> str:
+        return binary("Add", binary("Div", binary("Sub", first, second), safe), offset)
+
+    sixth = graph.op(
+        "Where",
+        binary("Equal", value, red),
+        around(green, blue, 0.0),
+        graph.op(
+            "Where", binary("Equal", value, green), around(blue, red, 2.0), around(red, green, 4.0)
+        ),
+    )
+    turned = graph.op("Where", binary("Less", sixth, 0.0), binary("Add", sixth, 6.0), sixth)
+    saturation = binary("Div", chroma, binary("Max", value, 1e-6))
+    place = None
+    for part, bins in zip(
+        (binary("Div", turned, 6.0), saturation, binary("Div", value, 255.0)),
+        HISTOGRAM_BINS,
+        strict=True,
+    ):
+        cell = binary("Min", graph.op("Floor", binary("Mul", part, float(bins))), bins - 1.0)
+        place = cell if place is None else binary("Add", binary("Mul", place, float(bins)), cell)
+    assert place is not None
+    rows = graph.op("Slice", graph.op("Shape", inside), *_first(graph))
+    shape = graph.op("Concat", rows, graph.constant([HISTOGRAM_SIZE], np.int64), axis=0)
+    counts = graph.op(
+        "ScatterElements",
+        graph.op("Expand", graph.constant([[0.0]]), shape),
+        graph.op("Cast", place, to=7),
+        inside,
+        axis=1,
+        reduction="add",
+    )
+    total = graph.op("ReduceSum", inside, graph.constant([1], np.int64), keepdims=1)
+    shares = binary("Div", counts, binary("Max", total, 1.0))
+    return binary("Pow", shares, HISTOGRAM_POWER)
+
+
+def _first(graph: GraphWriter) -> list[str]:
+    return [graph.constant([i], np.int64) for i in (0, 1)]

@@ -106,9 +106,14 @@ def fetch(name: str, env: Mapping[str, str] = os.environ, say: Say = lambda _: N
 
 
 def default_names() -> list[str]:
-    """The models that are fetched when none is named: the user's own are made already, and those
-    of the hub need torch and room."""
-    return [name for name in repository_names() if not _from_hub(load_manifest(name))]
+    """The models that are fetched when none is named: the user's own are made already, those of
+    the hub need torch and room, and what only training reads is not served."""
+    found = {name: load_manifest(name) for name in repository_names()}
+    return [
+        name
+        for name, manifest in found.items()
+        if not _from_hub(manifest) and manifest.properties.get("for") != "training"
+    ]
 
 
 def _from_hub(manifest: Manifest) -> bool:

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 _OPSET = 17
 _CONTRIB = "com.microsoft"
+_LARGE = 1024
 
 
 class GraphWriter:
@@ -60,10 +61,18 @@ class GraphWriter:
         """Rows of length 1."""
         return self.op("LpNormalization", value, axis=-1, p=2)
 
-    def save(self, path: Path, metadata: dict[str, str]) -> None:
-        """Checks the model and writes it atomically."""
+    def save(self, path: Path, metadata: dict[str, str], *, half: bool = False) -> None:
+        """Checks the model and writes it atomically.
+
+        Args:
+          half: large constants are kept in float16, half the file; the runtime makes them float32
+            again when it loads the model, and computes in float32.
+        """
+        constants, casts = list(self._constants.values()), []
+        if half:
+            constants, casts = _halved(constants)
         graph = helper.make_graph(
-            self._nodes, self._name, self._inputs, self._outputs, list(self._constants.values())
+            [*casts, *self._nodes], self._name, self._inputs, self._outputs, constants
         )
         model = helper.make_model(
             graph,
@@ -76,3 +85,18 @@ class GraphWriter:
         partial = path.with_suffix(".partial")
         partial.write_bytes(model.SerializeToString(deterministic=True))
         partial.replace(path)
+
+
+def _halved(constants: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The constants, large ones in float16, and the nodes that give these their names again."""
+    kept, casts = [], []
+    for tensor in constants:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _LARGE:
+            kept.append(tensor)
+            continue
+        kept.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_half"))
+        casts.append(
+            helper.make_node("Cast", [f"{tensor.name}_half"], [tensor.name], to=TensorProto.FLOAT)
+        )
+    return kept, casts

@@ -14,7 +14,7 @@ from models.calibrate.corpus import Item, OffTopic, UserPhoto
 from models.calibrate.evidence import Vectors
 from models.calibrate.offtopic_pictures import drawn, surroundings
 from models.calibrate.rules import colour_of
-from models.eval.catalogue import cut_catalogue, setting_vectors
+from models.eval.catalogue import cut_catalogue, served_vectors
 from models.eval.cutouts import GREEN, Cutouts, Shown
 from models.eval.gather import Embeddings
 from models.eval.layout import Measuring, read_measuring, without
@@ -84,7 +84,7 @@ def gather(request: Request, model: ServedModel, steps: Steps) -> Gathered:
         for one in data.labelled
         for photo in one.photos
     ]
-    vectors = embeddings.images("labelled photographs", [one for _, one in shown])
+    vectors = embeddings.served("labelled photographs", [one for _, one in shown])
     photos = [
         UserPhoto(photo.path, photo.label, vectors[one], colour_of(cutouts.colours(one)))
         for photo, one in shown
@@ -97,7 +97,7 @@ def gather(request: Request, model: ServedModel, steps: Steps) -> Gathered:
         name: [Shown(path, Garment.UNION, GREEN) for path in paths if path not in bad]
         for name, paths in pictures.items()
     }
-    others = embeddings.images("other pictures", [one for some in seen.values() for one in some])
+    others = embeddings.served("other pictures", [one for some in seen.values() for one in some])
     return Gathered(
         items=tuple(items),
         photos=tuple(photos),
@@ -120,11 +120,11 @@ def _items(
     data: Measuring, cutouts: Cutouts, embeddings: Embeddings, clothing: frozenset[str]
 ) -> list[Item]:
     catalogue = cut_catalogue(data.products, cutouts, embeddings)
-    own = setting_vectors(catalogue, GREEN, embeddings)
+    own = served_vectors(catalogue, embeddings)
     as_query = {
         key: Shown(view.path, Garment.UNION, GREEN) for key, view in catalogue.views.items()
     }
-    union = embeddings.images("views as queries", as_query.values())
+    union = embeddings.served("views as queries", as_query.values())
     items = []
     for product, listed in zip(catalogue.products, data.products, strict=True):
         first = catalogue.views[product.images[0]]

@@ -20,8 +20,10 @@ from services.segmenter.domain import Garment
 
 UNION = "union"
 Key = TypeVar("Key", bound=Hashable)
-AVERAGES = {"plain+green": (PLAIN, GREEN), "green+far": (GREEN, FAR)}
-"""Settings that are the normalised mean of two others' vectors."""
+PLAIN_AND_GREEN = "plain+green"
+AVERAGES = {PLAIN_AND_GREEN: (PLAIN, GREEN), "green+far": (GREEN, FAR)}
+"""Settings that are the normalised mean of two others' vectors. The first is what is served of a
+model with a `photograph_weight` of 1."""
 SETTINGS = (PLAIN, GREEN, UNION, *(name for name in COLOURS if name != GREEN), FAR, *AVERAGES)
 """plain: whole photographs. green: own garment on green, as ingest. union: all clothing on green,
 as if no category were known. Others: own garment on another background."""
@@ -104,6 +106,13 @@ def setting_vectors(
         return {key: vectors[one] for key, one in shown.items()}
 
     return averaged(setting, single)
+
+
+def served_vectors(catalogue: Catalogue, embeddings: Embeddings) -> dict[str, Vectors]:
+    """The vector of every view as ingest stores it, by image name."""
+    shown = {key: _shown(view, GREEN) for key, view in catalogue.views.items()}
+    vectors = embeddings.served(GREEN, shown.values())
+    return {key: vectors[one] for key, one in shown.items()}
 
 
 def averaged(setting: str, single: Callable[[str], dict[Key, Vectors]]) -> dict[Key, Vectors]:

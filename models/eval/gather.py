@@ -7,11 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from models.eval.cutouts import Cutouts, Shown
 from models.eval.mask_cache import MaskCache
 from models.eval.photographs import Photographs, Unreadable
 from models.eval.progress import Steps
-from models.eval.protocols import Vectors
+from models.eval.protocols import Vectors, unit
 from models.eval.served import ServedModel
 from models.eval.vector_cache import VectorCache
 
@@ -72,6 +74,19 @@ class Embeddings:
             self._cache.put(new)
             known |= new
         return {shown: self._model.shortened(known[key]) for shown, key in keys.items()}
+
+    def served(self, name: str, wanted: Iterable[Shown]) -> dict[Shown, Vectors]:
+        """Like `images`, and mixed with their whole photographs' vectors where serving does so."""
+        every = list(dict.fromkeys(wanted))
+        vectors = self.images(name, every)
+        weight = self._model.photograph_weight
+        if not weight:
+            return vectors
+        whole = self.images(f"{name}, whole", [Shown(shown.path) for shown in every])
+        return {
+            shown: unit(vectors[shown] + np.float32(weight) * whole[Shown(shown.path)])
+            for shown in every
+        }
 
     def texts(self, texts: Sequence[str]) -> dict[str, Vectors]:
         """Likewise, by text."""

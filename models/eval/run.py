@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from models.eval.catalogue import (
+    PLAIN_AND_GREEN,
     SETTINGS,
     UNION,
     Catalogue,
@@ -133,7 +134,7 @@ class Run:
                 "labelled photographs": sum(len(one.photos) for one in data.labelled),
                 "photographs with masks": len(data.masked),
             },
-            GREEN if GREEN in self._settings else self._settings[0],
+            self._served_setting(),
             self._cutouts,
             unreadable={str(path): why for path, why in bad.items()},
             measuring=data,
@@ -148,6 +149,10 @@ class Run:
             }
         result.findings = findings(result.tables, request.seed)
         return result
+
+    def _served_setting(self) -> str:
+        best = PLAIN_AND_GREEN if self._model.photograph_weight else GREEN
+        return next((one for one in (best, GREEN) if one in self._settings), self._settings[0])
 
     def _prepare_masks(self, data: Measuring) -> None:
         wanted: list[Path] = []

@@ -35,6 +35,7 @@ class ServedModel:
         self.licence = spec.licence
         self.preprocessing = spec.image_preprocessing
         self.image_side_px = spec.image_side_px
+        self.photograph_weight = spec.photograph_weight
         self.dimension = dimension or spec.dimension
         self._preparation = ThreadPoolExecutor(2, thread_name_prefix="prepare")
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.train.catalogue import Photo
+from models.train.patterns import PLAIN, UNKNOWN
 from models.train.vocabulary import (
     BASIC_NAMES,
     BASIC_OF,
@@ -22,6 +23,15 @@ from models.train.vocabulary import (
 )
 
 GENDERS = ("men", "women", "kids")
+# Words before the garment, words after it; by number in `patterns`.
+PATTERN_WORDS = (
+    (("striped", "stripy", "pinstriped"), ("with stripes", "with a striped pattern")),
+    (("checked", "plaid", "checkered", "gingham", "tartan"), ("with checks",)),
+    (("polka dot", "dotted", "spotted"), ("with dots", "with polka dots")),
+    (("floral", "flowered", "flower print", "floral print"), ("with flowers",)),
+    (("camouflage", "camo", "camouflage print"), ("in camouflage",)),
+    (("plain", "solid", "solid colour", "unpatterned"), ("without a pattern",)),
+)
 _PEOPLE = {
     "men": ("men", "man", "guys", "him", "men's"),
     "women": ("women", "woman", "ladies", "her", "women's"),
@@ -46,7 +56,8 @@ ANY = -1
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A text and its parts: indices into WORDS, colours and GENDERS, ANY where it has none.
+    """A text and its parts: indices into WORDS, colours, GENDERS and PATTERN_WORDS, ANY where it
+    has none.
 
     item: for a product's own name, the photograph's index whose item it names; else ANY.
     """
@@ -56,6 +67,7 @@ class Caption:
     colour: int
     gender: int
     item: int
+    pattern: int
 
 
 # Basic names and finer names are both said; each is a row of the colour relation.
@@ -105,15 +117,23 @@ def _said(shop_colour: str, colour: str) -> bool:
 
 
 def sample_caption(
-    number: int, photo: Photo, colours: npt.NDArray[np.int8], rng: np.random.Generator
+    number: int,
+    photo: Photo,
+    colours: npt.NDArray[np.int8],
+    pattern: int,
+    rng: np.random.Generator,
+    gender_said: float = 0.5,
 ) -> Caption:
-    """A caption true of photograph `number`, given its row of the colour relation."""
+    """A caption true of a view of photograph `number`, given its row of the colour relation.
+
+    gender_said: how often it is told for whom a garment is, where that is known.
+    """
     true_colours = np.flatnonzero(colours == TRUE)
     colour = gender = word = item = ANY
     words = ""
     if len(true_colours) and rng.random() < 0.75:
         colour = int(rng.choice(true_colours))
-    if photo.gender is not None and rng.random() < 0.5:
+    if photo.gender is not None and rng.random() < gender_said:
         gender = GENDERS.index(photo.gender)
     if photo.name is not None and rng.random() < 0.3:
         item, words = number, photo.name
@@ -123,10 +143,20 @@ def sample_caption(
         words = str(rng.choice(WORDS[word].texts))
     else:
         words = str(rng.choice(["clothes", "garment", "clothing", "something"]))
-    return Caption(_phrase(words, colour, gender, rng), word, colour, gender, item)
+    # What is plain is seldom called so.
+    said = pattern != UNKNOWN and rng.random() < (0.1 if pattern == PLAIN else 0.7)
+    shown = pattern if said else ANY
+    text = _phrase(words, colour, gender, shown, rng)
+    return Caption(text, word, colour, gender, item, shown)
 
 
-def _phrase(words: str, colour: int, gender: int, rng: np.random.Generator) -> str:
+def _phrase(words: str, colour: int, gender: int, pattern: int, rng: np.random.Generator) -> str:
+    if pattern != ANY:
+        before, after = PATTERN_WORDS[pattern]
+        if rng.random() < 0.7:
+            words = f"{rng.choice(before)} {words}"
+        else:
+            words = f"{words} {rng.choice(after)}"
     if colour != ANY:
         name = SPOKEN_COLOURS[colour]
         said = str(rng.choice([name, name, *SYNONYMS.get(name, ())]))
@@ -165,12 +195,14 @@ def relation(
     numbers: npt.NDArray[np.int64],
     facts: PhotoFacts,
     colours: npt.NDArray[np.int8],
+    patterns: npt.NDArray[np.int8],
 ) -> npt.NDArray[np.int8]:
     """(captions, images): TRUE, PERHAPS or FALSE.
 
     Args:
       numbers: photograph index of each image of the batch.
       colours: (images, spoken colours), the rows of the colour relation.
+      patterns: (images,), an index of PATTERNS, PLAIN or UNKNOWN.
     """
     result = np.full((len(captions), len(numbers)), TRUE, np.int8)
     word = np.array([c.word for c in captions])
@@ -183,6 +215,10 @@ def relation(
     theirs = facts.gender[numbers][None]
     same = np.where(theirs == ANY, PERHAPS, np.where(theirs == gender[:, None], TRUE, FALSE))
     result = np.where((gender != ANY)[:, None], np.minimum(result, same), result)
+    pattern = np.array([c.pattern for c in captions])
+    same = np.where(patterns == UNKNOWN, PERHAPS, FALSE)[None]
+    same = np.where(patterns[None] == pattern[:, None], TRUE, same)
+    result = np.where((pattern != ANY)[:, None], np.minimum(result, same), result)
     # Another shop's product may well answer to a name; photographs without names even more so.
     mine = facts.item[item][:, None] == facts.item[numbers][None]
     alike = (facts.kind[item][:, None] == facts.kind[numbers][None]) & ~facts.named[numbers]

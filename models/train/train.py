@@ -1,49 +1,57 @@
-"""Trains the heads of lookalike-mini: `make train DATA=DIR`.
+"""Trains lookalike-mini and writes what is served: `make train DATA=DIR`.
 
-The networks are frozen and their features are computed once (models/train/features.py); what is
-trained are two heads of about 1.3 million numbers, the way CLIP is trained (a batch's true pairs
-together, its false pairs apart) with three differences: a caption is true of every photograph that
-it describes, not only of its own; doubtful pairs are left out; and two views of one photograph
-are a pair too. Writes models/lookalike_mini_v0/heads.safetensors and training.json. Seeded: on one
-machine, one thread count and one torch, the same bytes come out.
+1. Views of every photograph go through the frozen front of the image network, once, cached.
+2. Both networks are fine-tuned (models/train/finetune.py).
+3. The text network is cut to a smaller vocabulary and turned into int8.
+4. The heads are trained on the networks' features (models/train/head_training.py).
+5. Both towers are written as ONNX, with a report beside them.
+
+Every step's result is kept in the cache under a digest of the configuration, so an interrupted run
+goes on where it stopped. Seeded: one machine, one thread count and one torch give the same weights.
 """
 
 import argparse
+import hashlib
 import json
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
-from torch.nn import functional
+from tokenizers import Tokenizer
 
-from models.safetensors_file import write_safetensors
-from models.train.captions import (
-    FALSE,
-    PERHAPS,
-    SPOKEN_COLOURS,
-    TRUE,
-    Caption,
-    PhotoFacts,
-    colour_relation,
-    relation,
-    sample_caption,
+from models.colour import HISTOGRAM_SIZE
+from models.lookalike_mini import (
+    EFFICIENTNET_FILE,
+    MINILM_FILE,
+    SHIPPED,
+    build_image_tower,
+    build_text_tower,
 )
-from models.train.features import FeatureTable, feature_table
-from models.train.heads import Head, LookConfig, look_arrays
-from models.train.offtopic import off_topic_texts
-from models.train.texts import text_features
-from models.train.views import VIEWS
+from models.minilm import Int8Linear
+from models.registry import MANIFEST_DIR, PACKAGE_DIR, cache_dir, installed
+from models.safetensors_file import read_safetensors, write_safetensors
+from models.torch_checkpoint import read_state_dict
+from models.train.captions import colour_relation
+from models.train.finetune import FineTuneConfig, FineTuning, ImageNetwork, image_features
+from models.train.fronts import Fronts, load_fronts
+from models.train.head_training import Frozen, HeadConfig, train_heads
+from models.train.look import LookConfig, look_arrays
+from models.train.pool import CaptionPool, make_pool
+from models.train.report import write_report
+from models.train.text_tower import MAX_TOKENS, TextFeatures, measure_ranges
+from models.train.views import OWN_COLOUR, VIEWS
+from models.train.wordpieces import shrink
 
-PACKAGE_DIR = Path(__file__).resolve().parents[1]
 CONFIG_FILE = Path(__file__).with_name("config.toml")
-_SAME_COLOUR = [i for i, name in enumerate(VIEWS) if "recoloured" not in name]
-_RECOLOURED = [i for i, name in enumerate(VIEWS) if "recoloured" in name]
-_EXCLUDED = -1e4
+MODEL = "lookalike-mini-v1"
+
+Tensors = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,207 +59,150 @@ class Config:
     """See config.toml, its only source."""
 
     seed: int
-    words_dimension: int
-    hidden: int
-    epochs: int
-    photos_per_batch: int
-    learning_rate: float
-    weight_decay: float
-    dropout: float
-    text_noise: float
-    image_temperature: float
-    image_loss_weight: float
-    recoloured_counts: bool
-    average_decay: float
-    captions_per_photo: int
+    captions_per_view: int
     off_topic_texts: int
-    off_topic_per_batch: int
-    off_topic_weight: float
-    chunks: int
+    vocabulary: int
+    finetune: FineTuneConfig
+    heads: HeadConfig
     look: LookConfig
+
+    def digest(self, *parts: str) -> str:
+        """Names what these parts of the configuration decide."""
+        values = {key: value for key, value in asdict(self).items() if key in parts}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def load_config() -> Config:
     """config.toml."""
     values = tomllib.loads(CONFIG_FILE.read_text())
-    return Config(**{**values, "look": LookConfig(**values["look"])})
-
-
-@dataclass(frozen=True, slots=True)
-class CaptionPool:
-    """captions[number][view] lists (caption, row of features) true of that view.
-
-    off_topic: frozen vectors of texts that are true of nothing.
-    """
-
-    captions: list[list[list[tuple[Caption, int]]]]
-    features: Tensor
-    off_topic: Tensor
-
-
-def make_captions(
-    table: FeatureTable, colours: npt.NDArray[np.int8], config: Config, threads: int
-) -> CaptionPool:
-    """Captions for every view of every photograph, and their frozen vectors."""
-    rng = np.random.default_rng(config.seed)
-    rows: dict[str, int] = {}
-    pool: list[list[list[tuple[Caption, int]]]] = []
-    per_view = max(1, config.captions_per_photo // 2)
-    for number, photo in enumerate(table.photos):
-        per_photo = []
-        for view in range(len(VIEWS)):
-            drawn = [
-                sample_caption(number, photo, colours[view, number], rng) for _ in range(per_view)
-            ]
-            per_photo.append([(c, rows.setdefault(c.text, len(rows))) for c in drawn])
-        pool.append(per_photo)
-    others = off_topic_texts(SPOKEN_COLOURS, config.off_topic_texts, rng)
-    features = torch.from_numpy(text_features([*rows, *others], threads))
-    return CaptionPool(pool, features[: len(rows)], features[len(rows) :])
-
-
-def contrastive(logits: Tensor, truth: npt.NDArray[np.int8]) -> Tensor:
-    """Mean over rows of -log p(true column), doubtful columns left out; both ways."""
-    true = torch.from_numpy(truth == TRUE)
-    out = torch.from_numpy(truth == PERHAPS)
-    logits = logits.masked_fill(out, _EXCLUDED)
-    loss = torch.zeros(())
-    for rows, positives in ((logits, true), (logits.T, true.T)):
-        counts = positives.sum(dim=1)
-        log_p = functional.log_softmax(rows, dim=1)
-        mean = (log_p * positives).sum(dim=1) / counts.clamp(min=1)
-        loss = loss - mean[counts > 0].mean()
-    return loss / 2
-
-
-def view_loss(
-    vectors: Tensor, numbers: npt.NDArray[np.int64], temperature: float, recoloured_counts: bool
-) -> Tensor:
-    """The first two thirds of the batch are two views of the same photographs, in one colour.
-
-    recoloured_counts: whether a photograph's own recoloured view, the last third, is pushed apart
-    like any other product, or left out.
-    """
-    half = len(numbers) // 3
-    logits = vectors @ vectors.T / temperature
-    same = torch.from_numpy(numbers[:, None] == numbers[None])
-    eye = torch.eye(len(numbers), dtype=torch.bool)
-    partner = torch.cat([torch.arange(half, 2 * half), torch.arange(half)])
-    keep = torch.zeros_like(same)
-    keep[torch.arange(2 * half), partner] = True
-    left_out = eye if recoloured_counts else eye | (same & ~keep)
-    logits = logits.masked_fill(left_out, _EXCLUDED)[: 2 * half]
-    return functional.cross_entropy(logits, partner)
-
-
-def train(
-    table: FeatureTable, config: Config, threads: int, verbose: bool = True
-) -> tuple[dict[str, npt.NDArray[np.float32]], list[dict[str, float]]]:
-    """The heads' arrays and one line of figures an epoch."""
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(threads)
-    rng = np.random.default_rng(config.seed)
-    original = [i in _SAME_COLOUR for i in range(len(VIEWS))]
-    colours = colour_relation(table.photos, table.shares, original)
-    facts = PhotoFacts.of(table.photos)
-    pool = make_captions(table, colours, config, threads)
-    flat = table.features.reshape(-1, table.features.shape[-1])
-    image_head = Head(
-        flat.astype(np.float32), config.hidden, config.words_dimension, config.dropout
-    )
-    text_head = Head(pool.features.numpy(), config.hidden, config.words_dimension, config.dropout)
-    scale = torch.nn.Parameter(torch.tensor(2.7))
-    parameters = [*image_head.parameters(), *text_head.parameters()]
-    optimiser = torch.optim.AdamW(
-        [{"params": parameters}, {"params": [scale], "weight_decay": 0.0}],
-        lr=config.learning_rate,
-        weight_decay=config.weight_decay,
-    )
-    batches = len(table.photos) // config.photos_per_batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.learning_rate, total_steps=config.epochs * batches, pct_start=0.1
-    )
-    average = torch.optim.swa_utils.AveragedModel(
-        torch.nn.ModuleList([image_head, text_head]),
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay),
-        use_buffers=True,
-    )
-    history = []
-    for epoch in range(config.epochs):
-        order, sums = rng.permutation(len(table.photos)), np.zeros(3)
-        for start in range(0, batches * config.photos_per_batch, config.photos_per_batch):
-            chosen = order[start : start + config.photos_per_batch]
-            pairs = np.stack([rng.permutation(_SAME_COLOUR)[:2] for _ in chosen])
-            third = rng.choice(_RECOLOURED, len(chosen))
-            numbers = np.concatenate([chosen, chosen, chosen])
-            views = np.concatenate([pairs[:, 0], pairs[:, 1], third])
-            images = torch.from_numpy(table.features[numbers, views].astype(np.float32))
-            drawn = [pool.captions[n][v] for n, v in zip(numbers, views, strict=True)]
-            picked = [options[rng.integers(len(options))] for options in drawn]
-            foreign = rng.integers(len(pool.off_topic), size=config.off_topic_per_batch)
-            texts = torch.cat([pool.features[[row for _, row in picked]], pool.off_topic[foreign]])
-            texts = texts + config.text_noise * torch.randn(texts.shape)
-            truth = relation([c for c, _ in picked], numbers, facts, colours[views, numbers])
-            nowhere = np.full((len(foreign), len(numbers)), FALSE, np.int8)
-            image_vectors, text_vectors = image_head(images), text_head(texts)
-            cosines = text_vectors @ image_vectors.T
-            words = contrastive(cosines * scale.exp(), np.concatenate([truth, nowhere]))
-            # Being no photograph's best caption is not enough: far from all of them.
-            apart = cosines[len(picked) :].clamp(min=0).square().mean()
-            pictures = view_loss(
-                image_vectors, numbers, config.image_temperature, config.recoloured_counts
-            )
-            optimiser.zero_grad()
-            loss = words + config.image_loss_weight * pictures + config.off_topic_weight * apart
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            average.update_parameters(torch.nn.ModuleList([image_head, text_head]))
-            with torch.no_grad():
-                scale.clamp_(max=4.0)
-            sums += (words.item(), pictures.item(), apart.item())
-        line = {
-            "epoch": epoch + 1,
-            "word_loss": round(float(sums[0]) / batches, 4),
-            "view_loss": round(float(sums[1]) / batches, 4),
-            "off_topic_loss": round(float(sums[2]) / batches, 5),
-            "scale": round(float(scale.detach().exp()), 2),
+    return Config(
+        **{
+            **values,
+            "finetune": FineTuneConfig(**values["finetune"]),
+            "heads": HeadConfig(**values["heads"]),
+            "look": LookConfig(**values["look"]),
         }
-        history.append(line)
-        if verbose and (epoch + 1) % 5 == 0:
-            print(line, flush=True)
-    final_image, final_text = average.module[0], average.module[1]
-    # The garments' own colours and the whole photographs: what serving sees.
-    seen = table.features[:, _SAME_COLOUR].reshape(-1, flat.shape[1])[::2].astype(np.float32)
-    look = look_arrays(final_image.standardised(seen), config.look)
-    return {**final_image.arrays("image"), **final_text.arrays("text"), **look}, history
+    )
+
+
+class Training:
+    """The steps, each of which reads the cache or computes."""
+
+    def __init__(self, config: Config, data: Path, workers: int) -> None:
+        self._config = config
+        self._folder = cache_dir() / "train"
+        self.fronts: Fronts = load_fronts(data, None, workers)
+        self._pool = self._captions(config.finetune.gender_said)
+        self._head_pool = self._captions(config.heads.gender_said)
+
+    def _captions(self, gender_said: float) -> CaptionPool:
+        config, own = self._config, [view in OWN_COLOUR for view in range(len(VIEWS))]
+        return make_pool(
+            self.fronts.photos,
+            colour_relation(self.fronts.photos, self.fronts.shares, own),
+            self.fronts.patterns,
+            config.captions_per_view,
+            gender_said,
+            config.off_topic_texts,
+            installed("minilm-l6") / "tokenizer.json",
+            config.seed,
+        )
+
+    def finetuned(self) -> tuple[Tensors, Tensors, list[dict[str, float]]]:
+        """Weights of the image and the text network, and a line an epoch."""
+        config = self._config
+        image = dict(read_state_dict(installed("efficientnet-lite2") / EFFICIENTNET_FILE))
+        text = dict(read_safetensors(installed("minilm-l6") / MINILM_FILE))
+        name = config.digest("seed", "captions_per_view", "off_topic_texts", "finetune")
+
+        def compute() -> tuple[Tensors, list[dict[str, float]]]:
+            run = FineTuning(self.fronts, self._pool, image, text, config.finetune, config.seed)
+            history = []
+            for epoch in range(config.finetune.epochs):
+                history.append({"epoch": epoch + 1, **run.epoch()})
+                print(history[-1], flush=True)
+            found = {f"image:{k}": v for k, v in run.image.late.tensors().items()}
+            return found | {f"text:{k}": v for k, v in run.text.tensors().items()}, history
+
+        found, history = self._cached(f"finetuned-{name}", compute)
+        trained_image = {k[6:]: v for k, v in found.items() if k.startswith("image:")}
+        trained_text = {k[5:]: v for k, v in found.items() if k.startswith("text:")}
+        return {**image, **trained_image}, {**text, **trained_text}, history
+
+    def towers(self, out: Path) -> dict[str, Any]:
+        """Writes both towers and the tokenizer; returns the report."""
+        config = self._config
+        image, text, fine_tuning = self.finetuned()
+        tokenizer_file, text = shrink(
+            installed("minilm-l6") / "tokenizer.json", text, self._pool.ids, config.vocabulary
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "tokenizer.json").write_text(tokenizer_file)
+        tokenizer = Tokenizer.from_str(tokenizer_file)
+        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.no_padding()
+        ranges = measure_ranges(text, tokenizer, self._folder)
+        frozen = self._frozen(image, TextFeatures(text, ranges, tokenizer, self._folder, 2))
+        heads, history = train_heads(
+            self.fronts, self._head_pool, frozen, config.heads, config.seed
+        )
+        flat = frozen.images[:, OWN_COLOUR].reshape(-1, frozen.images.shape[-1])
+        seen = (flat.astype(np.float32) - heads["image.mean"]) * heads["image.inverse_deviation"]
+        histograms = self.fronts.histograms.reshape(-1, HISTOGRAM_SIZE)[::2].astype(np.float32)
+        heads |= look_arrays(
+            np.clip(seen[::2], -5, 5), histograms, config.heads.words_dimension, config.look
+        )
+        # Not through the registry: its fingerprint needs the files that are written here.
+        manifest = tomllib.loads((MANIFEST_DIR / f"{MODEL}.toml").read_text())
+        version = str(manifest["version"])
+        build_image_tower(image, heads, out / "image.onnx", version)
+        build_text_tower(text, Int8Linear(ranges), heads, out / "text.onnx", version)
+        return {
+            "config": asdict(config),
+            "photographs": len(self.fronts.photos),
+            "views": list(VIEWS),
+            "texts": len(self._head_pool.texts),
+            "wordpieces": len(text["embeddings.word_embeddings.weight"]),
+            "fine_tuning": fine_tuning,
+            "heads": history,
+        }
+
+    def _frozen(self, image: Tensors, text_features: TextFeatures) -> Frozen:
+        config = self._config
+        parts = ("seed", "captions_per_view", "off_topic_texts", "finetune", "vocabulary")
+        name = f"{config.digest(*parts)}-{config.heads.gender_said:g}"
+
+        def compute() -> tuple[Tensors, list[dict[str, float]]]:
+            images = image_features(ImageNetwork(image), self.fronts)
+            return {"images": images, "texts": text_features(self._head_pool.texts)}, []
+
+        found, _ = self._cached(f"frozen-{name}", compute)
+        return Frozen(found["images"], found["texts"])
+
+    def _cached(
+        self, name: str, compute: Callable[[], tuple[Tensors, list[dict[str, float]]]]
+    ) -> tuple[Tensors, list[dict[str, float]]]:
+        path = self._folder / f"{name}.safetensors"
+        notes = path.with_suffix(".json")
+        if not (path.exists() and notes.exists()):
+            found, history = compute()
+            write_safetensors(path, found, {})
+            notes.write_text(json.dumps(history))
+        return dict(read_safetensors(path)), json.loads(notes.read_text())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=1, help="of the heads' training")
-    parser.add_argument("--workers", type=int, default=2, help="that compute features")
-    parser.add_argument("--out", type=Path, default=PACKAGE_DIR / "lookalike_mini_v0")
+    parser.add_argument("--threads", type=int, default=2, help="of torch")
+    parser.add_argument("--workers", type=int, default=2, help="that prepare views")
+    parser.add_argument("--out", type=Path, default=PACKAGE_DIR / SHIPPED)
     arguments = parser.parse_args()
-    config = load_config()
-    table = feature_table(arguments.data, config.chunks, arguments.workers)
+    torch.set_num_threads(arguments.threads)
     started = time.monotonic()
-    heads, history = train(table, config, arguments.threads)
-    arguments.out.mkdir(exist_ok=True)
-    small = {
-        name: value.astype(np.float16) if name.endswith("weight") else value
-        for name, value in heads.items()
-    }
-    write_safetensors(arguments.out / "heads.safetensors", small, {"seed": str(config.seed)})
-    report = {
-        "config": asdict(config),
-        "photographs": len(table.photos),
-        "views": list(VIEWS),
-        "epochs": history,
-    }
-    (arguments.out / "training.json").write_text(json.dumps(report, indent=1) + "\n")
-    print(f"{len(table.photos)} photographs, {time.monotonic() - started:.0f} s")
+    report = Training(load_config(), arguments.data, arguments.workers).towers(arguments.out)
+    write_report(report, arguments.out)
+    print(f"{report['photographs']} photographs, {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class EmbedderConfig(ServerConfig):
     metrics_port: Annotated[int, Range(0, 65535)] = 9102
     """Port of Prometheus' /metrics; 0 takes any free one and logs it."""
 
-    model: str = "lookalike-mini-v0"
+    model: str = "lookalike-mini-v1"
     """Name of the model in the registry (models/manifests), fetched by `make models`."""
 
     more_models: tuple[str, ...] = ()

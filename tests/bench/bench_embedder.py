@@ -30,7 +30,7 @@ CROP_SIDE_PX = 384
 
 def run(quick: bool) -> list[Row]:
     """Rows of the embedder."""
-    model = load_model("lookalike-mini-v0", OnnxOptions("auto", False, 0))
+    model = load_model("lookalike-mini-v1", OnnxOptions("auto", False, 0))
     model.warm_up(8, 32)
     repeats = 20 if quick else 200
     rows = _towers(model, repeats)

@@ -60,7 +60,7 @@ def run(quick: bool) -> list[Row]:
 def _full_network(folder: Path, images: int) -> list[Row]:
     """The default segmenter: throughput against the networks alone, and memory."""
     backend = load_backend(OnnxOptions())
-    model = load_model("lookalike-mini-v0", EmbedderOptions("auto", False, 0))
+    model = load_model("lookalike-mini-v1", EmbedderOptions("auto", False, 0))
     backend.warm_up(1)
     model.warm_up(8, 1)
     stack = Stack(folder / "full")
@@ -176,7 +176,7 @@ def _rss_rows(stack: Stack, log: MemoryLog, images: int, variant: str) -> list[R
 
 def _queries(folder: Path, products: int, rounds: int) -> list[Row]:
     stack = Stack(folder / "queries", env={"LOOKALIKE_SEGMENTER_VARIANT": "u2netp"})
-    model = load_model("lookalike-mini-v0", EmbedderOptions("auto", False, 0))
+    model = load_model("lookalike-mini-v1", EmbedderOptions("auto", False, 0))
     model.warm_up(1, 32)
     try:
         stack.start()

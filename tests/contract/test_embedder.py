@@ -49,7 +49,7 @@ class PoisonedImages:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return load_model("lookalike-mini-v0", OPTIONS)
+    return load_model("lookalike-mini-v1", OPTIONS)
 
 
 @pytest.fixture
@@ -149,8 +149,9 @@ async def test_the_model_tells_what_it_is(
     stub: embedder_pb2_grpc.EmbedderServiceStub,
 ) -> None:
     info = await stub.GetModelInfo(embedder_pb2.GetModelInfoRequest())
-    assert info.embedding_version.startswith("lookalike-mini-v0")
-    assert info.dimension == 512
+    assert info.embedding_version.startswith("lookalike-mini-v1")
+    assert info.dimension == 256
+    assert info.photograph_weight > 0
     assert info.image_side_px == 260
     assert info.context_length_tokens == 128
     assert info.execution_provider == "CPUExecutionProvider"
@@ -272,7 +273,7 @@ async def test_ten_megabytes_of_text_are_refused_and_the_next_call_is_served(
     [result] = await embed_texts(stub, ["dress " * (10 * 1024 * 1024 // 6)])
     assert reason(result) == "TEXT_TOO_LONG"
     [result] = await embed_texts(stub, ["dress"])
-    assert len(vector(result)) == 512
+    assert len(vector(result)) == 256
 
 
 async def test_a_text_beyond_the_context_is_cut_and_says_so(

@@ -17,14 +17,9 @@ from models.train.captions import (
     sample_caption,
 )
 from models.train.catalogue import Photo
-from models.train.evaluate import (
-    Product,
-    Query,
-    leave_one_view_out,
-    words_to_product,
-    zero_shot,
-)
-from models.train.train import contrastive
+from models.train.look import order, strong_axes
+from models.train.losses import contrastive, view_loss
+from models.train.patterns import PATTERNS, PLAIN, UNKNOWN, pattern_field
 from models.train.views import VIEWS, make_views
 from models.train.vocabulary import COLOUR_NAMES, colour_shares
 
@@ -67,8 +62,10 @@ def test_a_sampled_caption_is_true_of_its_own_photograph() -> None:
     facts = PhotoFacts.of(photos)
     rng = np.random.default_rng(0)
     for number, item in enumerate(photos):
-        captions = [sample_caption(number, item, colours[0, number], rng) for _ in range(200)]
-        truth = relation(captions, np.arange(3), facts, colours[0])
+        captions = [
+            sample_caption(number, item, colours[0, number], number, rng) for _ in range(200)
+        ]
+        truth = relation(captions, np.arange(3), facts, colours[0], np.arange(3))
         assert (truth[:, number] == TRUE).all()
         assert {c.text for c in captions if "{" in c.text} == set()
 
@@ -78,9 +75,9 @@ def test_a_caption_is_false_of_another_kind_and_doubtful_where_nothing_is_known(
     colours = colour_relation(photos, shares(*["red"] * 4), [True] * len(VIEWS))
     facts = PhotoFacts.of(photos)
     rng = np.random.default_rng(1)
-    drawn = [sample_caption(0, photos[0], colours[0, 0], rng) for _ in range(300)]
+    drawn = [sample_caption(0, photos[0], colours[0, 0], UNKNOWN, rng) for _ in range(300)]
     for_women = [c for c in drawn if c.gender >= 0 and c.word >= 0]
-    truth = relation(for_women, np.arange(4), facts, colours[0])
+    truth = relation(for_women, np.arange(4), facts, colours[0], np.full(4, UNKNOWN))
     assert (truth[:, 1] == PERHAPS).all()
     assert (truth[:, 2:] == FALSE).all()
 
@@ -122,65 +119,54 @@ def test_every_view_is_a_square_with_some_garment() -> None:
             assert view.shares.sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_a_recoloured_view_keeps_the_background_of_a_whole_photograph() -> None:
-    picture = np.full((90, 60, 3), 200, np.uint8)
-    mask = np.zeros((90, 60), np.uint8)
-    mask[20:70, 10:50] = 255
-    [view] = make_views(picture, mask, np.random.default_rng(5), ["plain-recoloured"])
-    corner = view.pixels_rgba[130, 130 - 260 * 60 // 90 // 2 + 8, :3].astype(int)
-    assert np.ptp(corner) < 60
+def test_a_word_for_a_pattern_is_true_of_that_pattern_only() -> None:
+    photos = [photo("shirt") for _ in range(4)]
+    colours = colour_relation(photos, shares(*["red"] * 4), [True] * len(VIEWS))
+    striped, dotted = PATTERNS.index("striped"), PATTERNS.index("dotted")
+    rng = np.random.default_rng(2)
+    drawn = [sample_caption(0, photos[0], colours[0, 0], striped, rng) for _ in range(300)]
+    said = [c for c in drawn if c.pattern == striped]
+    assert said
+    shown = np.array([striped, dotted, PLAIN, UNKNOWN], np.int8)
+    truth = relation(said, np.arange(4), PhotoFacts.of(photos), colours[0], shown)
+    assert truth.max(axis=0).tolist() == [TRUE, FALSE, FALSE, PERHAPS]
 
 
-def axis(*values: float) -> np.ndarray:
-    vector = np.array(values, np.float32)
-    return vector / np.linalg.norm(vector)
+@pytest.mark.parametrize("pattern", range(len(PATTERNS)), ids=PATTERNS)
+def test_a_painted_pattern_shows_both_colours(pattern: int) -> None:
+    for seed in range(5):
+        field = pattern_field(pattern, 180, 120, np.random.default_rng(seed))
+        assert field.shape == (180, 120)
+        assert (field > 0.45).mean() > 0.01
+        assert (field < 0.2).mean() > 0.1
 
 
-def test_a_view_never_finds_itself() -> None:
-    products = [
-        Product("a", "a", "s", ("a1", "a2"), ("main", "back")),
-        Product("b", "b", "s", ("b1",), ("main",)),
-    ]
-    vectors = {"a1": axis(1, 0, 0), "a2": axis(0, 1, 0), "b1": axis(1, 0, 0.1)}
-    figures = leave_one_view_out(products, vectors, ["s"])
-    assert figures["strict_r_at_1"] == 0.5
+def test_a_painted_view_leaves_what_is_no_garment_alone() -> None:
+    picture = np.random.default_rng(5).integers(90, 110, (120, 80, 3), np.uint8)
+    mask = np.zeros((120, 80), np.uint8)
+    mask[30:100, 20:60] = 255
+    [view] = make_views(picture, mask, np.random.default_rng(6), ["patterned"])
+    assert view.pattern in range(len(PATTERNS))
+    behind = view.pixels_rgba[view.pixels_rgba[:, :, 3] == 0]
+    assert (behind[:, :3] == 255).all()
 
 
-def test_the_same_view_of_other_colours_can_be_left_out() -> None:
-    products = [
-        Product("a:red", "a", "s", ("r1", "r2"), ("main", "back")),
-        Product("a:blue", "a", "s", ("b1", "b2"), ("main", "back")),
-    ]
-    vectors = {
-        "r1": axis(1, 0, 0.2, 0),
-        "r2": axis(0, 1, 0.2, 0),
-        "b1": axis(1, 0, 0, 0.2),
-        "b2": axis(0, 1, 0, 0.2),
-    }
-    loose = leave_one_view_out(products, vectors, ["s"])
-    fair = leave_one_view_out(products, vectors, ["s"], same_view_of_other_colours=False)
-    assert loose["strict_r_at_1"] < fair["strict_r_at_1"] == 1
-    assert loose["lenient_r_at_1"] == 1
+def test_two_views_of_one_photograph_come_together() -> None:
+    numbers = np.array([0, 1, 0, 1, 0, 1])
+    together = torch.eye(3)[[0, 1, 0, 1, 2, 2]]
+    apart = torch.eye(3)[[0, 1, 1, 0, 2, 2]]
+    assert view_loss(together, numbers, 0.1, True) < view_loss(apart, numbers, 0.1, True)
 
 
-def test_figures_of_words_count_the_first_right_product() -> None:
-    products = [Product(name, name, "s", (name,), ("main",)) for name in "abc"]
-    gallery = np.eye(3, dtype=np.float32)
-    queries = [
-        Query("attributes", "x", frozenset("a")),
-        Query("attributes", "y", frozenset({"c", "elsewhere"})),
-        Query("name", "z", frozenset({"elsewhere"})),
-    ]
-    texts = np.array([[3, 2, 1], [3, 2, 1], [1, 1, 1]], np.float32)
-    figures = words_to_product(queries, texts, products, gallery)
-    assert set(figures) == {"attributes"}
-    assert figures["attributes"]["r_at_1"] == 0.5
-    assert figures["attributes"]["r_at_5"] == 1
-    assert figures["attributes"]["ndcg_at_10"] == pytest.approx((1 + 0.5) / 2)
+def test_a_prefix_holds_the_words_whole_and_the_strongest_of_the_rest() -> None:
+    places = order(4, 2, 6)
+    assert sorted(places) == list(range(12))
+    assert places[:4].tolist() == [0, 1, 2, 3]
+    assert {4, 6} <= set(places[:6].tolist())
 
 
-def test_balanced_accuracy_weighs_classes_and_not_images() -> None:
-    labels = ["a", "a", "a", "b"]
-    images = np.array([[1, 0], [1, 0], [1, 0], [1, 0]], np.float32)
-    figures = zero_shot(labels, images, ["a", "b"], np.eye(2, dtype=np.float32))
-    assert (figures["top_1"], figures["balanced"]) == (0.75, 0.5)
+def test_strong_axes_hold_the_strongest_back() -> None:
+    rng = np.random.default_rng(7)
+    values = (rng.standard_normal((500, 4)) * [8, 1, 0.5, 0.1]).astype(np.float32)
+    spread = (values @ strong_axes(values, 2).T).std(axis=0)
+    assert 2 < spread[0] / spread[1] < 4

@@ -9,9 +9,13 @@ from onnx import TensorProto
 
 from models.colour import (
     COLOUR_FEATURES,
+    HISTOGRAM_POWER,
+    HISTOGRAM_SIZE,
     PALETTE_SIZE,
     add_colour_features,
+    add_hsv_histogram,
     colour_features,
+    hsv_histogram,
     lab_to_srgb,
     palette,
     srgb_to_lab,
@@ -64,3 +68,28 @@ def test_the_graph_computes_what_numpy_computes(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             found[row], colour_features(pixels[row], weights[row]), atol=2e-3
         )
+
+
+def test_the_fine_histogram_tells_hues_apart_and_counts_only_what_is_inside() -> None:
+    pixels = [(250, 20, 20), (250, 20, 20), (20, 250, 20), (20, 20, 250)]
+    found = hsv_histogram(pixels, [True, True, True, False])
+    assert np.count_nonzero(found) == 2
+    np.testing.assert_allclose(np.sort(found)[-2:] ** (1 / HISTOGRAM_POWER), [1 / 3, 2 / 3])
+    assert not hsv_histogram(pixels, [False] * 4).any()
+
+
+def test_the_graph_of_the_fine_histogram_computes_what_numpy_computes(tmp_path: Path) -> None:
+    graph = GraphWriter("histogram")
+    rgb = graph.input("rgb", TensorProto.FLOAT, ["n", "p", 3])
+    inside = graph.input("inside", TensorProto.FLOAT, ["n", "p"])
+    graph.output(add_hsv_histogram(graph, rgb, inside), "out", ["n", HISTOGRAM_SIZE])
+    graph.save(tmp_path / "x.onnx", {})
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (3, 4000, 3)).astype(np.float32)
+    pixels[0, :50], pixels[0, 50:100], pixels[1, :50] = 0, 255, 128
+    counts = (rng.random((3, 4000)) < 0.7).astype(np.float32)
+    counts[2] = 0
+    session = ort.InferenceSession(tmp_path / "x.onnx", providers=["CPUExecutionProvider"])
+    [found] = session.run(None, {"rgb": pixels, "inside": counts})
+    expected = [hsv_histogram(one, some > 0) for one, some in zip(pixels, counts, strict=True)]
+    np.testing.assert_allclose(found, np.stack(expected), atol=1e-6)

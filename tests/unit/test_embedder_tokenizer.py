@@ -6,18 +6,18 @@ from models.registry import installed
 from services.embedder.domain import MAX_TEXT_BYTES
 from services.embedder.tokenizer import ModelTokenizer, TokenRule
 
-START, END = 101, 102
+START, END = 2, 3
 CONTEXT = 128
 
 
 @pytest.fixture(scope="module")
 def tokenizer() -> ModelTokenizer:
-    return ModelTokenizer(installed("minilm-l6") / "tokenizer.json", TokenRule(CONTEXT))
+    return ModelTokenizer(installed("lookalike-mini-v1") / "tokenizer.json", TokenRule(CONTEXT))
 
 
-def test_ids_are_those_of_the_published_vocabulary(tokenizer: ModelTokenizer) -> None:
+def test_ids_are_those_of_the_models_own_vocabulary(tokenizer: ModelTokenizer) -> None:
     tokens = tokenizer.encode("Light blue SKIRT for women")
-    assert tokens.ids.tolist() == [START, 2422, 2630, 9764, 2005, 2308, END]
+    assert tokens.ids.tolist() == [START, 1428, 1636, 8766, 1011, 1314, END]
     assert not tokens.truncated
 
 

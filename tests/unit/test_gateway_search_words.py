@@ -60,7 +60,7 @@ def test_no_text_is_a_token_by_chance(text: str) -> None:
 
 @given(st.integers(0, 60), st.integers(1, 255))
 def test_no_byte_of_a_token_can_be_altered(position: int, change: int) -> None:
-    token = write_token(RankedPage(DIGEST, 40, "lookalike-mini-v0+0123456789abcdef"))
+    token = write_token(RankedPage(DIGEST, 40, "lookalike-mini-v1+0123456789abcdef"))
     raw = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     raw[position % len(raw)] ^= change
     with pytest.raises(InvalidArgument):

@@ -25,7 +25,9 @@ def test_every_manifest_reads_and_pins_what_it_fetches(name: str) -> None:
     assert manifest.version
     assert manifest.licence
     assert manifest.origin
-    assert manifest.sources or manifest.requires or manifest.files_of
+    # From somewhere: packages, another model, or files of this repository.
+    inputs = manifest.build.inputs if manifest.build else ()
+    assert manifest.sources or manifest.requires or manifest.files_of or inputs
     for source in manifest.sources:
         for file in source.files:
             # Of the hub not every checksum is known to us: then what is seen first counts.

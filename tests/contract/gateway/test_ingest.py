@@ -58,7 +58,7 @@ async def test_a_product_comes_out_as_it_went_in(stack: Stack) -> None:
     assert [image.label for image in found.images] == ["0.jpg", "1.jpg", "2.jpg"]
     assert all((image.width_px, image.height_px) == (320, 400) for image in found.images)
     assert all(image.garments for image in found.images)
-    for part in ("u2netp", "bg-00ff00", "lookalike-mini-v0"):
+    for part in ("u2netp", "bg-00ff00", "lookalike-mini-v1"):
         assert part in found.pipeline_version
     image = await stack.search.GetImage(search_pb2.GetImageRequest(sha256=digests[0]))
     assert (image.data, image.media_type) == (PHOTOS[0], "image/jpeg")
