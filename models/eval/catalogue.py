@@ -12,7 +12,7 @@ from models.colour import srgb_to_lab
 from models.eval.cutouts import COLOURS, FAR, GREEN, PLAIN, Cutouts, Pixels, Shown
 from models.eval.gather import Embeddings
 from models.eval.layout import CatalogueProduct
-from models.eval.protocols import Product, Vectors, product_vector
+from models.eval.protocols import Product, Vectors, unit
 from services.indexer import pooling
 from services.indexer.domain import Garment as IndexGarment
 from services.indexer.domain import GarmentEmbedding, ProductImage
@@ -22,8 +22,8 @@ UNION = "union"
 Key = TypeVar("Key", bound=Hashable)
 PLAIN_AND_GREEN = "plain+green"
 AVERAGES = {PLAIN_AND_GREEN: (PLAIN, GREEN), "green+far": (GREEN, FAR)}
-"""Settings that are the normalised mean of two others' vectors. The first is what is served of a
-model with a `photograph_weight` of 1."""
+"""Settings that are the normalised sum of two others' vectors. In the first the whole photograph
+counts as the model's `photograph_weight` says, as in what is served; 1 where it says nothing."""
 SETTINGS = (PLAIN, GREEN, UNION, *(name for name in COLOURS if name != GREEN), FAR, *AVERAGES)
 """plain: whole photographs. green: own garment on green, as ingest. union: all clothing on green,
 as if no category were known. Others: own garment on another background."""
@@ -105,7 +105,7 @@ def setting_vectors(
         vectors = embeddings.images(name, shown.values())
         return {key: vectors[one] for key, one in shown.items()}
 
-    return averaged(setting, single)
+    return averaged(setting, single, embeddings.photograph_weight)
 
 
 def served_vectors(catalogue: Catalogue, embeddings: Embeddings) -> dict[str, Vectors]:
@@ -115,10 +115,17 @@ def served_vectors(catalogue: Catalogue, embeddings: Embeddings) -> dict[str, Ve
     return {key: vectors[one] for key, one in shown.items()}
 
 
-def averaged(setting: str, single: Callable[[str], dict[Key, Vectors]]) -> dict[Key, Vectors]:
-    """What `single` gives for a setting, or the normalised mean for one of AVERAGES."""
-    parts = [single(part) for part in AVERAGES.get(setting, (setting,))]
-    return {key: product_vector([part[key] for part in parts]) for key in parts[0]}
+def averaged(
+    setting: str, single: Callable[[str], dict[Key, Vectors]], photograph_weight: float
+) -> dict[Key, Vectors]:
+    """What `single` gives for a setting, or the normalised sum for one of AVERAGES."""
+    names = AVERAGES.get(setting, (setting,))
+    parts = [single(part) for part in names]
+    weights = [(photograph_weight or 1.0) if part == PLAIN else 1.0 for part in names]
+    return {
+        key: unit(sum(np.float32(w) * part[key] for w, part in zip(weights, parts, strict=True)))
+        for key in parts[0]
+    }
 
 
 def without_own(catalogue: Catalogue) -> Catalogue:

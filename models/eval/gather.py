@@ -59,6 +59,7 @@ class Embeddings:
         self._cutouts = cutouts
         self._cache = cache
         self._steps = steps
+        self.photograph_weight = model.photograph_weight
 
     def images(self, name: str, wanted: Iterable[Shown]) -> dict[Shown, Vectors]:
         """Vectors of length 1 of the measured dimension; `name` is the step's, for the progress."""
@@ -79,7 +80,7 @@ class Embeddings:
         """Like `images`, and mixed with their whole photographs' vectors where serving does so."""
         every = list(dict.fromkeys(wanted))
         vectors = self.images(name, every)
-        weight = self._model.photograph_weight
+        weight = self.photograph_weight
         if not weight:
             return vectors
         whole = self.images(f"{name}, whole", [Shown(shown.path) for shown in every])

@@ -259,7 +259,7 @@ class Run:
             vectors = self._embeddings.images(f"categories, {name}", shown.values())
             return {path: vectors[one] for path, one in shown.items()}
 
-        return averaged(setting, single)
+        return averaged(setting, single, self._model.photograph_weight)
 
     def _outlines(self, data: Measuring, result: Evaluation) -> None:
         if "D" not in self._request.protocols or not data.masked:

@@ -31,6 +31,7 @@ _BLOCK_ROWS: Final = 8192
 # So few that several passes over them find them in the cache.
 _CACHED_ROWS: Final = 512
 _USUAL_ROWS: Final = 1024
+_USUAL_DECIMALS: Final = 5
 _GATHER_BELOW: Final = 1 / 8
 _SMALL: Final = 512
 
@@ -163,7 +164,9 @@ class Matrix:
         rows = self._values[: self._size : max(1, -(-self._size // _USUAL_ROWS))]
         if not len(rows):
             return np.zeros(len(vectors), np.float32), 0
-        return np.asarray((rows @ np.stack(vectors).T).mean(axis=0)), len(rows)
+        means = (rows @ np.stack(vectors).T).mean(axis=0, dtype=np.float64)
+        # Rounded: the last digits follow the order of the rows, which a restart may change.
+        return np.round(means, _USUAL_DECIMALS).astype(np.float32), len(rows)
 
     def _search_l1(self, query: Query) -> Candidates:
         count = self._size if query.rows is None else len(query.rows)
