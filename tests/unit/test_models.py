@@ -16,10 +16,18 @@ from models import fetch as fetching
 from models import registry
 from models.packages import FetchError, open_archive
 from models.quantise_u2net import quantise, ranged_tensors, scale_of
-from models.registry import ManifestError, ModelMissing, installed, load_manifest, model_names
+from models.registry import (
+    ManifestError,
+    ModelMissing,
+    installed,
+    load_manifest,
+    model_names,
+    repository_names,
+)
 
 
-@pytest.mark.parametrize("name", model_names())
+# Of this repository: what its user made on this machine is the user's.
+@pytest.mark.parametrize("name", repository_names())
 def test_every_manifest_reads_and_pins_what_it_fetches(name: str) -> None:
     manifest = load_manifest(name)
     assert manifest.version
