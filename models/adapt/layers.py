@@ -150,6 +150,8 @@ def _run(step: Step, values: dict[str, Tensor]) -> None:
         result = _reduced(kind, given, attributes)
     elif kind == "Slice":
         result = _sliced(given, attributes)
+    elif kind == "Gather":
+        result = given[0].index_select(int(attributes.get("axis", 0)), given[1].long())
     else:
         result = _padded(given, attributes)
     values[step.outputs[0]] = result

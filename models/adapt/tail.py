@@ -27,8 +27,8 @@ _ELEMENTWISE: Final = (
     "Softmax", "Sqrt", "Sub", "Tanh",
 )  # fmt: skip
 _OTHERS: Final = (
-    "Expand", "Gemm", "LayerNormalization", "LpNormalization", "MatMul", "Pad", "ReduceL2",
-    "ReduceMean", "ReduceSum", "Slice",
+    "Expand", "Gather", "Gemm", "LayerNormalization", "LpNormalization", "MatMul", "Pad",
+    "ReduceL2", "ReduceMean", "ReduceSum", "Slice",
 )  # fmt: skip
 SUPPORTED: Final = frozenset(_ELEMENTWISE + _OTHERS)
 _TRAINED_IN: Final = frozenset({"Gemm", "MatMul"})
@@ -76,7 +76,7 @@ def find_tail(path: Path, feeds: Feeds) -> Tail | None:
     Args:
       feeds: an input of two rows, to see which values are matrices.
     """
-    model = onnx.load(path)
+    model = _loaded(path)
     graph = model.graph
     makers = {name: node for node in graph.node for name in node.output if name}
     constants = _constants(graph)
@@ -95,7 +95,7 @@ def write_body(path: Path, tail: Tail | None, dimension: int, out: Path) -> None
 
     So the serving code runs it as it runs any tower.
     """
-    model = onnx.load(path)
+    model = _loaded(path)
     graph = model.graph
     [old] = graph.output
     features = tail.features if tail else ()
@@ -131,7 +131,7 @@ def write_adapted(
       matrix: (dimension, the tower's dimension); bias: (dimension,).
       constants: the trained ones of the tail, by name.
     """
-    model = onnx.load(path)
+    model = _loaded(path)
     graph = model.graph
     for name, values in constants.items():
         _replace_constant(graph, name, values, tail)
@@ -156,6 +156,25 @@ def write_adapted(
     properties = {one.key: one.value for one in model.metadata_props}
     helper.set_model_props(model, properties | {"embedding_version": version})
     _save(model, out)
+
+
+def _loaded(path: Path) -> Any:
+    """A tower; what its file keeps in float16 is the float32 here that it works as."""
+    model = onnx.load(path)
+    graph = model.graph
+    halves = {
+        one.name: one for one in graph.initializer if one.data_type == onnx.TensorProto.FLOAT16
+    }
+    for node in list(graph.node):
+        if node.op_type == "Cast" and node.input[0] in halves:
+            values = numpy_helper.to_array(halves[node.input[0]]).astype(np.float32)
+            graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+            graph.node.remove(node)
+    still_read = {name for node in graph.node for name in node.input}
+    for name, tensor in halves.items():
+        if name not in still_read:
+            graph.initializer.remove(tensor)
+    return model
 
 
 def _constants(graph: Any) -> dict[str, Array]:
