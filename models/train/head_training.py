@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from models.train.captions import FALSE, PhotoFacts, colour_relation, relation
 from models.train.fronts import Fronts
@@ -27,8 +26,6 @@ class HeadConfig:
     """See config.toml, its only source."""
 
     words_dimension: int
-    prefix: int
-    prefix_weight: float
     hidden: int
     epochs: int
     photos_per_batch: int
@@ -115,12 +112,6 @@ def train_heads(
             truth = np.concatenate([truth, nowhere])
             figures = losses(images, words, truth, numbers)
             loss = (figures * weights).sum()
-            if config.prefix:
-                short = [
-                    functional.normalize(x[:, : config.prefix], dim=-1) for x in (images, words)
-                ]
-                few = losses(short[0], short[1], truth, numbers)
-                loss = loss + config.prefix_weight * (few * weights).sum()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()

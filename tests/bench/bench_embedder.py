@@ -4,25 +4,17 @@ import asyncio
 import statistics
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 
 from lookalike.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from lookalike.type.v1 import image_pb2
-from servicekit.batching import MicroBatcher
-from servicekit.images import DecodeLimits, decode, from_raw
-from servicekit.metrics import ServiceMetrics
-from servicekit.testing import in_process
 from services.embedder.backends.onnx import OnnxOptions
-from services.embedder.domain import Embedder, Pixels, Preparation, Tokens, Vector
-from services.embedder.metrics import EmbedderMetrics
+from services.embedder.domain import Pixels
 from services.embedder.model import Model, load_model
 from services.embedder.preprocess import prepare_image
-from services.embedder.servicer import FULL_SERVICE_NAME, EmbedderServicer
-from services.embedder.shelf import ModelShelf, ServedModel
 from tests.bench.row import Row
+from tests.fixtures.embedder_in_process import embedder_in_process
 
 QUERIES = ("light blue skirt for women", "black hoodie", "striped shirt with long sleeves", "coat")
 CROP_SIDE_PX = 384
@@ -59,52 +51,9 @@ def _towers(model: Model, repeats: int) -> list[Row]:
 
 
 async def _served(model: Model, repeats: int) -> list[Row]:
-    images: MicroBatcher[Pixels, Vector] = MicroBatcher(
-        model.images.embed,
-        name="image",
-        max_batch_size=8,
-        max_queue_items=2048,
-        max_queue_bytes=1 << 30,
-    )
-    texts: MicroBatcher[Tokens, Vector] = MicroBatcher(
-        model.texts.embed,
-        name="text",
-        max_batch_size=32,
-        max_queue_items=2048,
-        max_queue_bytes=1 << 30,
-    )
-    metrics = ServiceMetrics("embedder", [FULL_SERVICE_NAME])
-    limits = DecodeLimits()
-    with ThreadPoolExecutor(2) as executor:
-        preparation = Preparation(
-            partial(decode, limits=limits),
-            partial(from_raw, limits=limits),
-            prepare_image,
-            model.tokenizer,
-            executor,
-        )
-        served = ServedModel(
-            Embedder(model.spec, preparation), images, texts, model.images.provider
-        )
-
-        async def load(name: str) -> ServedModel:
-            return served
-
-        shelf = ModelShelf([served], load, list)
-        servicer = EmbedderServicer(shelf, EmbedderMetrics(metrics))
-        async with in_process(
-            lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
-                servicer, server
-            ),
-            full_service_names=[FULL_SERVICE_NAME],
-            service_name="embedder",
-            metrics=metrics,
-        ) as running:
-            stub = embedder_pb2_grpc.EmbedderServiceStub(running.channel)
-            rows = await _text_rows(stub, repeats) + await _image_rows(model, stub, repeats)
-        await images.close()
-        await texts.close()
-    return rows
+    async with embedder_in_process(model, max_queue_items=2048) as running:
+        stub = embedder_pb2_grpc.EmbedderServiceStub(running.channel)
+        return await _text_rows(stub, repeats) + await _image_rows(model, stub, repeats)
 
 
 async def _text_rows(stub: embedder_pb2_grpc.EmbedderServiceStub, repeats: int) -> list[Row]:

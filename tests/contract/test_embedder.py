@@ -3,8 +3,6 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import grpc
 import numpy as np
@@ -15,19 +13,11 @@ from PIL import Image
 
 from lookalike.embedder.v1 import embedder_pb2, embedder_pb2_grpc
 from lookalike.type.v1 import embedding_pb2, image_pb2
-from servicekit.batching import MicroBatcher
-from servicekit.images import DecodeLimits, decode, from_raw
-from servicekit.metrics import ServiceMetrics
-from servicekit.testing import in_process
-from services.embedder.assembly import Assembly, registered
+from servicekit.images import DecodeLimits
 from services.embedder.backends.onnx import OnnxOptions
-from services.embedder.config import EmbedderConfig
-from services.embedder.domain import Embedder, Pixels, Preparation, Tokens, Vector
-from services.embedder.metrics import EmbedderMetrics
+from services.embedder.domain import Pixels, Vector
 from services.embedder.model import Model, load_model
-from services.embedder.preprocess import prepare_image
-from services.embedder.servicer import FULL_SERVICE_NAME, EmbedderServicer
-from services.embedder.shelf import ModelShelf, ServedModel
+from tests.fixtures.embedder_in_process import embedder_in_process
 
 LIMITS = DecodeLimits(max_bytes=1 << 20, max_pixels=4_000_000)
 OPTIONS = OnnxOptions(provider="cpu", strict=False, threads=0)
@@ -54,50 +44,9 @@ def model() -> Model:
 
 @pytest.fixture
 async def stub(model: Model) -> AsyncIterator[embedder_pb2_grpc.EmbedderServiceStub]:
-    metrics = ServiceMetrics("embedder", [FULL_SERVICE_NAME])
-    images: MicroBatcher[Pixels, Vector] = MicroBatcher(
-        PoisonedImages(model).embed,
-        name="image",
-        max_batch_size=8,
-        max_queue_items=300,
-        max_queue_bytes=1 << 28,
-    )
-    texts: MicroBatcher[Tokens, Vector] = MicroBatcher(
-        model.texts.embed,
-        name="text",
-        max_batch_size=32,
-        max_queue_items=300,
-        max_queue_bytes=1 << 24,
-    )
-    with ThreadPoolExecutor(2) as executor:
-        preparation = Preparation(
-            partial(decode, limits=LIMITS),
-            partial(from_raw, limits=LIMITS),
-            prepare_image,
-            model.tokenizer,
-            executor,
-        )
-        served = ServedModel(
-            Embedder(model.spec, preparation), images, texts, model.images.provider
-        )
-
-        async def load(name: str) -> ServedModel:
-            assembly = Assembly(EmbedderConfig(), executor, metrics, own)
-            return await assembly.load_warm(name)
-
-        own = EmbedderMetrics(metrics)
-        shelf = ModelShelf([served], load, registered)
-        servicer = EmbedderServicer(shelf, own)
-        async with in_process(
-            lambda server: embedder_pb2_grpc.add_EmbedderServiceServicer_to_server(
-                servicer, server
-            ),
-            full_service_names=[FULL_SERVICE_NAME],
-            service_name="embedder",
-            metrics=metrics,
-        ) as running:
-            yield embedder_pb2_grpc.EmbedderServiceStub(running.channel)
-        await shelf.close()
+    poisoned = PoisonedImages(model).embed
+    async with embedder_in_process(model, limits=LIMITS, embed_images=poisoned) as running:
+        yield embedder_pb2_grpc.EmbedderServiceStub(running.channel)
 
 
 def photograph(seed: int, height: int = 90, width: int = 60) -> Pixels:
