@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from google.api import httpbody_pb2
+
 from lookalike.gateway.v1 import search_pb2, search_pb2_grpc
 from servicekit.channels import remaining
 from services.gateway.domain import Index
@@ -106,6 +108,16 @@ class SearchServicer(search_pb2_grpc.SearchServiceServicer):
             request.sha256, request.max_side_px, self._deadline(context)
         )
         return wire.stored_image(image)
+
+    async def ReadImage(
+        self, request: search_pb2.ReadImageRequest, context: Any
+    ) -> httpbody_pb2.HttpBody:
+        image = await self._needs.photographs.stored(
+            request.sha256, request.max_side_px, self._deadline(context)
+        )
+        # Only now: an error must not be kept.
+        await context.send_initial_metadata(wire.kept_forever(request))
+        return wire.http_body(image)
 
     async def GetStatus(
         self, request: search_pb2.GetStatusRequest, context: Any

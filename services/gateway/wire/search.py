@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import cast
 
+from google.api import httpbody_pb2
+
 from lookalike.gateway.v1 import search_pb2
 from lookalike.type.v1 import filter_pb2, product_pb2
 from servicekit.errors import InvalidArgument
@@ -281,6 +283,19 @@ def shown(value: Shown) -> search_pb2.SegmentImageResponse:
 def stored_image(value: StoredImage) -> search_pb2.GetImageResponse:
     """A stored photograph."""
     return search_pb2.GetImageResponse(data=value.data, media_type=value.media_type)
+
+
+def http_body(value: StoredImage) -> httpbody_pb2.HttpBody:
+    """A stored photograph as what an `<img>` loads."""
+    return httpbody_pb2.HttpBody(content_type=value.media_type, data=value.data)
+
+
+def kept_forever(request: search_pb2.ReadImageRequest) -> tuple[tuple[str, str], ...]:
+    """HTTP headers of a photograph: its name is its content, so no cache need ever ask again."""
+    return (
+        ("cache-control", "public, max-age=31536000, immutable"),
+        ("etag", f'"{request.sha256}-{request.max_side_px}"'),
+    )
 
 
 def overview(value: Overview) -> search_pb2.GetStatusResponse:
