@@ -1,0 +1,10 @@
+import type { VNode } from "preact";
+import { t } from "../../i18n";
+
+export default function Map(): VNode {
+  return (
+    <div class="page">
+      <h1>{t("nav.map")}</h1>
+    </div>
+  );
+}
