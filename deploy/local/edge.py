@@ -14,10 +14,12 @@ from typing import Final
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
+from deploy.local import page
+from deploy.local.descriptors import descriptor_set
 from deploy.local.settings import EdgeConfig, load_edge
 
-ENVOY_DIR: Final = Path(__file__).resolve().parent.parent / "envoy"
-TEMPLATE: Final = ENVOY_DIR / "envoy.yaml.tmpl"
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
+TEMPLATE: Final = ROOT / "deploy/envoy/envoy.yaml.tmpl"
 DENIED: Final = "Writing is switched off at this edge."
 _PERMISSION_DENIED: Final = 7
 
@@ -28,8 +30,6 @@ class EdgeTarget:
 
     gateway_host: str
     gateway_port: int
-    page_dir: Path
-    """Folder of the page's files, as Envoy sees it."""
 
 
 def render(config: EdgeConfig, target: EdgeTarget, template: Path = TEMPLATE) -> str:
@@ -37,6 +37,7 @@ def render(config: EdgeConfig, target: EdgeTarget, template: Path = TEMPLATE) ->
 
     Raises:
         KeyError: the template has a placeholder that nothing fills.
+        PageError: the built page cannot be served.
     """
     return Template(template.read_text()).substitute(
         ADMIN_SOCKET=f"@lookalike-edge-{config.port}",
@@ -48,7 +49,12 @@ def render(config: EdgeConfig, target: EdgeTarget, template: Path = TEMPLATE) ->
         WRITE_PERCENT=100 if config.allow_writes else 0,
         DOMAINS=json.dumps(_domains(config)),
         ORIGINS=json.dumps([{"exact": origin} for origin in config.allowed_origins]),
-        PAGE_DIR=target.page_dir,
+        ORIGIN_HOSTS=json.dumps([{"exact": _host_of(one)} for one in config.allowed_origins]),
+        DESCRIPTORS=base64.b64encode(descriptor_set()).decode(),
+        PAGE_ROUTES=page.as_yaml(page.routes(ROOT / config.page_dir), indent=24),
+        MAX_PAGE_FILE_BYTES=page.MAX_FILE_BYTES,
+        CONTENT_SECURITY_POLICY=page.content_security_policy(config.image_origins),
+        PERMISSIONS_POLICY=page.PERMISSIONS_POLICY,
         DENIED_MESSAGE=DENIED,
         DENIED_STATUS=denied_status(),
     )
@@ -66,15 +72,18 @@ def _domains(config: EdgeConfig) -> list[str]:
     return sorted({"127.0.0.1", "localhost", "[::1]", *config.allowed_hosts})
 
 
+def _host_of(origin: str) -> str:
+    return origin.partition("://")[2]
+
+
 def main(arguments: Sequence[str] | None = None, env: Mapping[str, str] = os.environ) -> int:
     """Writes the configuration to a file or to standard output."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local.edge", description=__doc__)
     parser.add_argument("--out", type=Path, help="file to write; standard output when absent")
     parser.add_argument("--gateway", default="127.0.0.1:50050", help="HOST:PORT of the gateway")
-    parser.add_argument("--page-dir", type=Path, default=ENVOY_DIR / "page")
     options = parser.parse_args(arguments)
     host, _, port = options.gateway.rpartition(":")
-    text = render(load_edge(env), EdgeTarget(host, int(port), options.page_dir))
+    text = render(load_edge(env), EdgeTarget(host, int(port)))
     if options.out is None:
         sys.stdout.write(text)
     else:

@@ -67,9 +67,7 @@ def _edge(config: LocalConfig, settings: EdgeConfig, env: Mapping[str, str]) -> 
     rendered = config.data_dir / "run" / "envoy.yaml"
     gateway = config.endpoints["gateway"]
     rendered.parent.mkdir(parents=True, exist_ok=True)
-    rendered.write_text(
-        edge.render(settings, edge.EdgeTarget("127.0.0.1", gateway.port, edge.ENVOY_DIR / "page"))
-    )
+    rendered.write_text(edge.render(settings, edge.EdgeTarget("127.0.0.1", gateway.port)))
     command = (
         *(str(tools.envoy_path(env)), "-c", str(rendered), "--concurrency", "1"),
         # Hot restart shares memory between Envoys by a machine-wide number; here it has no use.

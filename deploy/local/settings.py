@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
+from deploy.local import page
 from servicekit import config
 
 Port = Annotated[int, config.Range(0, 65535)]
@@ -34,6 +35,24 @@ class EdgeConfig:
     """Host names it answers for besides localhost, separated by commas."""
     allowed_origins: tuple[str, ...] = ()
     """Origins of other sites whose pages may call it, such as `https://shop.example`."""
+    image_origins: tuple[str, ...] = ()
+    """Servers of photographs that the page may show, such as `https://*.cdn.example`."""
+    page_dir: Path = Path("clients/web/dist")
+    """Folder of the built page; a relative one is the checkout's."""
+
+    def __post_init__(self) -> None:
+        """Both lists end up in headers and in Envoy's configuration, so each is looked at."""
+        for name, origins in (
+            ("ALLOWED_ORIGINS", self.allowed_origins),
+            ("IMAGE_ORIGINS", self.image_origins),
+        ):
+            for origin in origins:
+                wildcard = "*" in origin and name == "ALLOWED_ORIGINS"
+                if wildcard or not page.is_origin(origin):
+                    raise ValueError(
+                        f"LOOKALIKE_EDGE_{name} must list origins such as https://shop.example, "
+                        f"not {origin!r}."
+                    )
 
 
 def load_edge(env: Mapping[str, str] = os.environ) -> EdgeConfig:
