@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { t } from "../../i18n";
 
-export default function Map(): VNode {
+export default function MapView(): VNode {
   return (
     <div class="page">
       <h1>{t("nav.map")}</h1>
