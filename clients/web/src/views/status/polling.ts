@@ -1,0 +1,36 @@
+import { useEffect, useRef } from "preact/hooks";
+
+/**
+ * Calls again and again, `pauseMs` after each answer, while the page is seen: a hidden tab asks
+ * nothing, and asks at once when it is seen again. `ask` gets a signal that ends with the view.
+ */
+export function usePolling(ask: (signal: AbortSignal) => Promise<void>, pauseMs: number): void {
+  const latest = useRef(ask);
+  latest.current = ask;
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let running: AbortController | undefined;
+    const again = async (): Promise<void> => {
+      clearTimeout(timer);
+      if (running || document.hidden) return;
+      const mine = new AbortController();
+      running = mine;
+      try {
+        await latest.current(mine.signal);
+      } finally {
+        running = undefined;
+        if (!mine.signal.aborted) timer = setTimeout(again, pauseMs);
+      }
+    };
+    const look = (): void => {
+      if (!document.hidden) void again();
+    };
+    void again();
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      document.removeEventListener("visibilitychange", look);
+      clearTimeout(timer);
+      running?.abort();
+    };
+  }, [pauseMs]);
+}
