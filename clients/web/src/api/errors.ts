@@ -1,0 +1,96 @@
+import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  type ErrorInfo,
+  ErrorInfoSchema,
+  type RetryInfo,
+  RetryInfoSchema,
+} from "../gen/google/rpc/error_details_pb";
+import type { Status } from "../gen/google/rpc/status_pb";
+
+/** A failure as the page speaks of it. */
+export interface AppError {
+  code: Code;
+  /** As in `lookalike.type.v1.ErrorReason`; NETWORK: no answer at all; UNKNOWN: none was given. */
+  reason: string;
+  /** What the reason is about: `service`, `request_id`, `warm_up_fraction`… */
+  metadata: Record<string, string>;
+  /** What the server wrote, for developers. */
+  message: string;
+  /** When the server thinks it can answer. */
+  retryAfterMs?: number;
+  /** True if the same call may work later. */
+  retryable: boolean;
+}
+
+const LATER = new Set([Code.Unavailable, Code.ResourceExhausted, Code.DeadlineExceeded, Code.Aborted]);
+/** The size of a message does not change by waiting. */
+const NEVER = new Set(["MESSAGE_TOO_LARGE", "CREDIT_EXCEEDED"]);
+
+/** What a failed call means; anything that was thrown may be given. */
+export function toAppError(thrown: unknown): AppError {
+  if (isAppError(thrown)) return thrown;
+  const error = ConnectError.from(thrown);
+  const info = error.findDetails(ErrorInfoSchema)[0];
+  const retry = error.findDetails(RetryInfoSchema)[0];
+  // The browser tells a failed fetch as a TypeError; a proxy's bare 503 comes without details.
+  const network = !info && (error.cause instanceof TypeError || error.code === Code.Unavailable);
+  return made(error.code, error.rawMessage, info, retry, network ? "NETWORK" : "UNKNOWN", violationOf(error));
+}
+
+/** What a status inside an answer means: of an image that failed, or of a service that is down. */
+export function statusToAppError(status: Status): AppError {
+  const unpack = <T>(find: (detail: Any) => T | undefined): T | undefined => {
+    for (const detail of status.details) {
+      const found = find(detail);
+      if (found) return found;
+    }
+    return undefined;
+  };
+  const info = unpack((detail) => anyUnpack(detail, ErrorInfoSchema));
+  const retry = unpack((detail) => anyUnpack(detail, RetryInfoSchema));
+  return made(status.code, status.message, info, retry, "UNKNOWN");
+}
+
+/** An error that the page itself found, before asking anybody. */
+export function localError(reason: string, metadata: Record<string, string> = {}): AppError {
+  return { code: Code.InvalidArgument, reason, metadata, message: reason, retryable: false };
+}
+
+/** True if the call was given up by the page itself: nothing to tell. */
+export function wasCancelled(thrown: unknown): boolean {
+  if (thrown instanceof DOMException && thrown.name === "AbortError") return true;
+  return ConnectError.from(thrown).code === Code.Canceled;
+}
+
+function made(
+  code: Code,
+  message: string,
+  info: ErrorInfo | undefined,
+  retry: RetryInfo | undefined,
+  otherwise: string,
+  violation = "",
+): AppError {
+  const reason = info?.reason || otherwise;
+  const metadata = { ...info?.metadata };
+  if (violation && !metadata.detail) metadata.detail = violation;
+  const delay = retry?.retryDelay;
+  return {
+    code,
+    reason,
+    metadata,
+    message,
+    retryAfterMs: delay ? Number(delay.seconds) * 1000 + Math.round(delay.nanos / 1e6) : undefined,
+    retryable: (LATER.has(code) || reason === "NETWORK" || reason === "INTERNAL") && !NEVER.has(reason),
+  };
+}
+
+function violationOf(error: ConnectError): string {
+  const first = error.findDetails(BadRequestSchema)[0]?.fieldViolations[0];
+  return first ? `${first.field}: ${first.description}` : "";
+}
+
+function isAppError(value: unknown): value is AppError {
+  return typeof value === "object" && value !== null && "retryable" in value && "reason" in value;
+}
