@@ -1,7 +1,17 @@
 # syntax=docker/dockerfile:1
-# One image for the four services and the edge's renderer; compose.yaml says what each runs.
+# One image for the four services and the edge's renderer, which carries the page; compose.yaml says
+# what each runs.
 # EXTRA=cpu or gpu chooses the one onnxruntime.
 ARG PYTHON=3.11.14-slim-bookworm
+ARG NODE=24.11.1-bookworm-slim
+
+FROM node:${NODE} AS page
+WORKDIR /app/clients/web
+COPY clients/web/package.json clients/web/package-lock.json clients/web/.npmrc ./
+RUN npm ci
+COPY protos /app/protos
+COPY clients/web ./
+RUN npm run generate && npm run build
 
 FROM python:${PYTHON} AS build
 ARG EXTRA=cpu
@@ -29,6 +39,7 @@ RUN groupadd --system --gid 10001 lookalike \
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/lookalike/models /opt/lookalike/models
 COPY deploy /app/deploy
+COPY --from=page /app/clients/web/dist /app/clients/web/dist
 WORKDIR /app
 ENV PATH=/opt/venv/bin:${PATH} LOOKALIKE_CACHE=/opt/lookalike \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -1,17 +1,20 @@
 """gRPC-Web through the real Envoy, as a browser would speak it."""
 
+import io
 import json
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import httpx
 import pytest
+from PIL import Image
 
 from deploy.local import edge, tools
 from deploy.local.settings import EdgeConfig
-from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, model_pb2, search_pb2
+from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, map_pb2, model_pb2, search_pb2
 from servicekit.status import from_rpc_error
 from servicekit.testing import free_port
 from tests.e2e import grpc_web
@@ -20,6 +23,7 @@ from tests.fixtures.garments import garments, jpeg
 
 SEARCH = "lookalike.gateway.v1.SearchService"
 INGEST = "lookalike.gateway.v1.IngestService"
+MAPS = "lookalike.gateway.v1.MapService"
 MODELS = "lookalike.gateway.v1.ModelService"
 
 # The edge does not know which store there is.
@@ -33,17 +37,32 @@ def browser(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
+SCRIPT = "\n".join(f"console.log({number})" for number in range(1_000))
+
+
+def small_page(folder: Path) -> Path:
+    """A page as the build leaves it."""
+    (folder / "assets").mkdir(parents=True)
+    (folder / "index.html").write_text("<!doctype html><title>Lookalike</title>")
+    (folder / "assets/index-B2x.js").write_text(SCRIPT)
+    (folder / "favicon.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return folder
+
+
 @pytest.fixture(scope="module")
 def writing_edge(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A second edge before the same gateway, with writing switched on; its URL."""
+    """A second edge before the same gateway, with a page and with writing switched on; its URL."""
+    folder = tmp_path_factory.mktemp("edge")
     config = EdgeConfig(
         port=free_port(),
         metrics_port=free_port(),
         allow_writes=True,
         allowed_origins=("https://shop.example",),
+        image_origins=("https://cdn.example",),
+        page_dir=small_page(folder / "page"),
     )
-    rendered = tmp_path_factory.mktemp("edge") / "envoy.yaml"
-    target = edge.EdgeTarget("127.0.0.1", stack.ports["gateway"], edge.ENVOY_DIR / "page")
+    rendered = folder / "envoy.yaml"
+    target = edge.EdgeTarget("127.0.0.1", stack.ports["gateway"])
     rendered.write_text(edge.render(config, target))
     command = [str(tools.envoy_path()), "-c", str(rendered), "--disable-hot-restart"]
     process = subprocess.Popen([*command, "--concurrency", "1", "--log-level", "error"])
@@ -115,6 +134,12 @@ def test_changing_models_is_refused_at_the_edge(browser: httpx.Client, method: s
     assert answer.reason == "CALL_DISABLED"
 
 
+def test_building_the_map_is_refused_at_the_edge(browser: httpx.Client) -> None:
+    answer = grpc_web.call(browser, f"{MAPS}/BuildMap", map_pb2.BuildMapRequest())
+    assert answer.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert answer.reason == "CALL_DISABLED"
+
+
 def test_models_can_be_changed_through_an_edge_that_may_write(writing_edge: str) -> None:
     with httpx.Client(base_url=writing_edge, trust_env=False, timeout=60) as client:
         answer = grpc_web.call(client, f"{MODELS}/ListModels", model_pb2.ListModelsRequest())
@@ -173,15 +198,126 @@ def test_the_edge_answers_for_its_own_names_only(browser: httpx.Client) -> None:
     assert browser.get("/", headers={"host": "localhost:8080"}).status_code == 200
 
 
-def test_the_page_runs_nothing(browser: httpx.Client) -> None:
-    page = browser.get("/")
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:3000", "null"])
+def test_calls_of_other_sites_pages_are_refused(browser: httpx.Client, origin: str) -> None:
+    request = search_pb2.GetStatusRequest()
+    answer = grpc_web.call(browser, f"{SEARCH}/GetStatus", request, {"origin": origin})
+    assert answer.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
+    assert answer.messages == []
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_the_pages_own_calls_and_those_of_named_origins_pass(
+    browser: httpx.Client, stack: Stack, writing_edge: str
+) -> None:
+    request = search_pb2.GetStatusRequest()
+    own = grpc_web.call(browser, f"{SEARCH}/GetStatus", request, {"origin": stack.edge})
+    assert own.code == 0
+    with httpx.Client(base_url=writing_edge, trust_env=False) as client:
+        named = {"origin": "https://shop.example"}
+        other = grpc_web.call(client, f"{SEARCH}/GetStatus", request, named)
+    assert other.code == 0
+    assert other.headers["access-control-allow-origin"] == "https://shop.example"
+
+
+@pytest.mark.parametrize("view", ["/", "/?q=red", "/map", "/ingest", "/status", "/product/a%2Fb"])
+def test_every_view_is_the_same_document_under_a_strict_policy(
+    writing_edge: str, view: str
+) -> None:
+    page = httpx.get(writing_edge + view, trust_env=False)
+    assert page.status_code == 200
+    assert page.text == "<!doctype html><title>Lookalike</title>"
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    policy = page.headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'")
-    assert "script-src" not in policy
-    assert "<script" not in page.text
-    assert browser.get("/style.css").headers["content-type"] == "text/css; charset=utf-8"
-    assert browser.get("/nothing").status_code == 404
+    assert page.headers["cache-control"] == "no-cache"
+    assert page.headers["content-security-policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        "img-src 'self' blob: data: https://cdn.example; connect-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    assert "camera=()" in page.headers["permissions-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("coding", ["br", "gzip", "identity"])
+def test_scripts_are_compressed_and_kept(writing_edge: str, coding: str) -> None:
+    url = f"{writing_edge}/assets/index-B2x.js"
+    accepted = {"accept-encoding": coding}
+    with (
+        httpx.Client(trust_env=False) as client,
+        client.stream("GET", url, headers=accepted) as answer,
+    ):
+        size_bytes = sum(map(len, answer.iter_raw()))
+    assert answer.headers.get("content-encoding", "identity") == coding
+    assert (size_bytes < len(SCRIPT) / 4) == (coding != "identity")
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["content-type"] == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing", "/maps", "/product/", "/index.html", "/assets/", "/assets/..%2findex.html"]
+)
+def test_what_the_page_does_not_have_is_not_found(writing_edge: str, path: str) -> None:
+    assert httpx.get(writing_edge + path, trust_env=False).status_code == 404
+
+
+@pytest.fixture(scope="module")
+def photograph(stack: Stack) -> str:
+    """The sha256 of a stored one."""
+    return str(stack.json("search", "skirt", "-k", "1")["results"][0]["images"][0]["sha256"])
+
+
+def test_photographs_are_plain_pictures_that_may_be_kept_forever(
+    browser: httpx.Client, photograph: str
+) -> None:
+    url = f"/images/{photograph}?max_side_px=64"
+    picture = browser.get(url)
+    assert picture.status_code == 200
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert picture.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert picture.headers["etag"] == f'"{photograph}-64"'
+    with Image.open(io.BytesIO(picture.content)) as opened:
+        assert max(opened.size) == 64
+
+    again = browser.get(url, headers={"if-none-match": picture.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == picture.headers["etag"]
+    assert "location" not in again.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"{'0' * 64}?max_side_px=320", 404),
+        ("nonsense", 400),
+        (f"{'0' * 64}?max_side_px=15", 400),
+        (f"{'0' * 64}?max_side_px=large", 400),
+        (f"{'0' * 64}?colour=blue", 400),
+        ("", 404),
+        (f"{'0' * 64}/more", 404),
+    ],
+)
+def test_an_error_instead_of_a_photograph_is_not_kept(
+    browser: httpx.Client, path: str, status: int
+) -> None:
+    answer = browser.get(f"/images/{path}")
+    assert answer.status_code == status
+    assert answer.headers["cache-control"] == "no-store"
+    assert "etag" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE"])
+def test_photographs_are_only_read(browser: httpx.Client, photograph: str, method: str) -> None:
+    answer = browser.request(method, f"/images/{photograph}?max_side_px=64")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    # The connection is in step: what comes next is the answer to what was asked next.
+    assert browser.get(f"/images/{photograph}?max_side_px=64").status_code == 200
+    assert browser.head("/").status_code == 200
+
+
+def test_no_other_method_is_reachable_by_plain_http(browser: httpx.Client) -> None:
+    assert browser.get(f"/{SEARCH}/GetStatus").status_code == 404
+    assert browser.post(f"/{SEARCH}/GetStatus", json={}).status_code == 404
 
 
 def test_health_is_asked_with_a_plain_request(browser: httpx.Client) -> None:
