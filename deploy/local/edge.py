@@ -18,8 +18,7 @@ from deploy.local import page
 from deploy.local.descriptors import descriptor_set
 from deploy.local.settings import EdgeConfig, load_edge
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
-TEMPLATE: Final = ROOT / "deploy/envoy/envoy.yaml.tmpl"
+TEMPLATE: Final = Path(__file__).resolve().parent.parent / "envoy/envoy.yaml.tmpl"
 DENIED: Final = "Writing is switched off at this edge."
 _PERMISSION_DENIED: Final = 7
 
@@ -51,7 +50,7 @@ def render(config: EdgeConfig, target: EdgeTarget, template: Path = TEMPLATE) ->
         ORIGINS=json.dumps([{"exact": origin} for origin in config.allowed_origins]),
         ORIGIN_HOSTS=json.dumps([{"exact": _host_of(one)} for one in config.allowed_origins]),
         DESCRIPTORS=base64.b64encode(descriptor_set()).decode(),
-        PAGE_ROUTES=page.as_yaml(page.routes(ROOT / config.page_dir), indent=24),
+        PAGE_ROUTES=page.as_yaml(page.routes(config.page_dir), indent=24),
         MAX_PAGE_FILE_BYTES=page.MAX_FILE_BYTES,
         CONTENT_SECURITY_POLICY=page.content_security_policy(config.image_origins),
         PERMISSIONS_POLICY=page.PERMISSIONS_POLICY,

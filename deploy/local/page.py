@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+ROOT: Final = Path(__file__).resolve().parent.parent.parent
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 
 Route = Mapping[str, Any]
@@ -47,15 +48,20 @@ class PageError(ValueError):
     """The built page cannot be served."""
 
 
+def is_built(folder: Path) -> bool:
+    """Whether there is a page; a relative folder is the checkout's."""
+    return (ROOT / folder / _INDEX).is_file()
+
+
 def routes(folder: Path) -> list[Route]:
     """Routes for every file of a built page, or for a word on how to build one.
 
     Raises:
         PageError: a file that is too large or of a kind that is not known.
     """
-    if not (folder / _INDEX).is_file():
+    if not is_built(folder):
         return [_answer({"path": "/"}, _NOT_BUILT, "text/plain; charset=utf-8", _ASK_ALWAYS)]
-    return [*_files(folder)]
+    return [*_files(ROOT / folder)]
 
 
 def _files(folder: Path) -> Iterator[Route]:

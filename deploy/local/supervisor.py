@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy.local import probe
+from deploy.local import page, probe
 from deploy.local.child import Child, describe_exit
 from deploy.local.plan import Planned, plan
-from deploy.local.settings import LocalConfig, load_local
+from deploy.local.settings import EdgeConfig, LocalConfig, load_local
 from servicekit.config import ConfigError
 
 # SIGTERM to the last process's end: the gateway drains first, the rest after it, then SIGKILL.
@@ -228,16 +228,25 @@ def closing_lines(config: LocalConfig, programs: Sequence[Planned], seconds: flo
     gateway = config.endpoints["gateway"].target
     lines = ["", f"Lookalike is up ({seconds:.0f} s; {store}; data in {config.data_dir})"]
     if config.edge is not None:
-        lines.append(f"  page     http://127.0.0.1:{config.edge.port}")
+        lines.append(f"  page     http://127.0.0.1:{config.edge.port}{_about_page(config.edge)}")
     lines += [
         f"  gateway  {gateway}  (gRPC)",
         f"  metrics  {metrics}",
         f"  logs     {config.data_dir}/logs/*.log",
         "Ctrl-C stops it. Now, in another terminal:",
         "  make demo",
+        "and when that has filled the catalogue, search it on the page, or here:",
         '  .venv/bin/lookalike search "light blue shirt"',
     ]
     return lines
+
+
+def _about_page(edge: EdgeConfig) -> str:
+    if not page.is_built(edge.page_dir):
+        return "  (not built: `make web`, then start again)"
+    if not edge.allow_writes:
+        return "  (to ingest there too: LOOKALIKE_EDGE_ALLOW_WRITES=true)"
+    return ""
 
 
 def taken_ports(programs: Sequence[Planned]) -> list[str]:
@@ -272,7 +281,7 @@ def main(env: Mapping[str, str] = os.environ) -> int:
         config = load_local(env)
         config.data_dir.mkdir(parents=True, exist_ok=True)
         programs = plan(config, env)
-    except (ConfigError, OSError) as error:
+    except (ConfigError, page.PageError, OSError) as error:
         print(f"cannot start: {error}", file=sys.stderr)
         return 1
     if problems := taken_ports(programs):
