@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { localError } from "../../api/errors";
 import { type Draft, hasFailed, problemOfDraft, usablePhotos, withFiles } from "./drafts";
 
 const file = (name: string, bytes = 10) => new File([new Uint8Array(bytes)], name, { lastModified: 1 });
@@ -52,7 +53,8 @@ describe("drafts", () => {
 
   it("have failed if they were refused, or a photograph of theirs was", () => {
     const draft = only(withFiles([], found("a.jpg")));
-    const failure = { reason: "IMAGE_UNDECODABLE", stage: "decode", message: "", retryable: false } as const;
+    const error = localError("IMAGE_UNDECODABLE");
+    const failure = { error, stage: "decode", retryable: false } as const;
     const stored = { ...draft, progress: { at: "stored", unchanged: false } as const };
     expect(hasFailed(draft)).toBe(false);
     expect(hasFailed(stored)).toBe(false);

@@ -1,0 +1,97 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { FilterSchema } from "../../gen/lookalike/type/v1/filter_pb";
+import { Garment } from "../../gen/lookalike/type/v1/garment_pb";
+import type { Product } from "../../gen/lookalike/type/v1/product_pb";
+
+/** How many similar products people may choose to see. */
+export const COUNTS = [5, 10, 20, 50] as const;
+const DEFAULT_COUNT = 5;
+const MOST = 1000;
+
+/** The number of similar products that an address asks for. */
+export function countFrom(params: URLSearchParams): number {
+  const asked = Number.parseInt(params.get("k") ?? "", 10);
+  return Number.isFinite(asked) && asked >= 1 ? Math.min(asked, MOST) : DEFAULT_COUNT;
+}
+
+/** A garment that can be looked for by itself, as an address names it. */
+export type GarmentChoice = "upper" | "lower" | "full";
+
+const GARMENTS: Record<GarmentChoice, Garment> = {
+  upper: Garment.UPPER,
+  lower: Garment.LOWER,
+  full: Garment.FULL,
+};
+
+/** The garment that an address asks for; undefined: the product's own. */
+export function garmentFrom(params: URLSearchParams): GarmentChoice | undefined {
+  const asked = params.get("garment");
+  return asked === "upper" || asked === "lower" || asked === "full" ? asked : undefined;
+}
+
+export function garmentOf(choice: GarmentChoice | undefined): Garment {
+  return choice ? GARMENTS[choice] : Garment.UNSPECIFIED;
+}
+
+/** The name of a garment as an address and the page's texts have it. */
+export function choiceOf(garment: Garment): GarmentChoice | undefined {
+  return (Object.keys(GARMENTS) as GarmentChoice[]).find((choice) => GARMENTS[choice] === garment);
+}
+
+/** The garments found on a product's photographs; a choice only if there are several. */
+export function garmentChoices(product: Product): GarmentChoice[] {
+  const found = new Set(product.images.flatMap((image) => image.garments.map(({ garment }) => garment)));
+  const choices = (Object.keys(GARMENTS) as GarmentChoice[]).filter((choice) => found.has(GARMENTS[choice]));
+  return choices.length > 1 ? choices : [];
+}
+
+/** This page with other choices; what is the default is left out. */
+export function withChoice(
+  params: URLSearchParams,
+  name: "k" | "garment",
+  value: string | undefined,
+): string {
+  const changed = new URLSearchParams(params);
+  if (value === undefined || (name === "k" && value === String(DEFAULT_COUNT))) changed.delete(name);
+  else changed.set(name, value);
+  const query = changed.toString();
+  return query === "" ? "" : `?${query}`;
+}
+
+/** The texts of an attribute, one for each value. */
+export function textsOf(product: Product, field: string): string[] {
+  const value = product.attributes?.[field];
+  const values = Array.isArray(value) ? value : [value];
+  return values
+    .filter((item) => typeof item === "string" || typeof item === "number" || typeof item === "boolean")
+    .map(String);
+}
+
+/**
+ * What passes as the same thing in another colour: of a known colour, but none of its own, and of
+ * its category if it has one. Undefined for a product whose own colour nobody knows.
+ */
+export function otherColours(product: Product): MessageInitShape<typeof FilterSchema> | undefined {
+  const colours = textsOf(product, "colour");
+  if (colours.length === 0) return undefined;
+  const categories = textsOf(product, "category");
+  return {
+    conditions: [
+      { field: "colour", test: { case: "exists", value: true } },
+      { field: "colour", test: { case: "noneOf", value: valueSet(colours) } },
+      ...(categories.length > 0
+        ? [{ field: "category", test: { case: "anyOf", value: valueSet(categories) } as const }]
+        : []),
+    ],
+  };
+}
+
+function valueSet(texts: readonly string[]) {
+  return { values: texts.map((value) => ({ kind: { case: "stringValue", value } as const })) };
+}
+
+/** Where an attribute's value leads: features filter, anything else is searched for as words. */
+export function searchFor(field: string, text: string): string {
+  const features = ["type", "colour", "category", "pattern", "season", "person"];
+  return `/?${new URLSearchParams({ [features.includes(field) ? field : "q"]: text })}`;
+}
