@@ -1,0 +1,71 @@
+import { FEATURES, type Filters, GARMENTS, type GarmentName, type Part, type Query, WANTED } from "./query";
+
+// /?q=TEXT&text=TEXT~WEIGHT&like=ID~WEIGHT&photo=SHA256.GARMENT~WEIGHT&colour=VALUE&k=NUMBER
+// A weight of 1 is left out, and so is whatever is not there.
+
+const WEIGHT = /~(-?\d+(?:\.\d+)?)$/;
+const PHOTO = /^([0-9a-f]{64})(?:\.(upper|lower|full))?$/;
+const MOST_PARTS = 15;
+const MOST_RESULTS = 100;
+
+/** Reads a search from the address; what makes no sense is left out, so that an old link still opens. */
+export function queryFromParams(params: URLSearchParams): Query {
+  const parts: Part[] = [];
+  for (const [key, value] of params) {
+    const part = partFrom(key, value);
+    if (part && parts.length < MOST_PARTS) parts.push(part);
+  }
+  const filters: Filters = {};
+  for (const feature of FEATURES) {
+    const values = params.getAll(feature).filter((value) => value.trim() !== "");
+    if (values.length > 0) filters[feature] = values;
+  }
+  const k = Number(params.get("k"));
+  return {
+    text: params.get("q") ?? "",
+    parts,
+    filters,
+    pageSize: Number.isInteger(k) && k > 0 ? Math.min(k, MOST_RESULTS) : undefined,
+  };
+}
+
+/** The address of a search. */
+export function urlOf(query: Query): string {
+  const params = new URLSearchParams();
+  if (query.text.trim() !== "") params.set("q", query.text);
+  for (const part of query.parts) params.append(part.kind, written(part));
+  for (const feature of FEATURES) {
+    for (const value of query.filters[feature] ?? []) params.append(feature, value);
+  }
+  if (query.pageSize !== undefined) params.set("k", String(query.pageSize));
+  const text = params.toString();
+  return text === "" ? "/" : `/?${text}`;
+}
+
+function partFrom(key: string, value: string): Part | undefined {
+  if (key !== "text" && key !== "like" && key !== "photo") return undefined;
+  const found = WEIGHT.exec(value);
+  const weight = found ? Number(found[1]) : WANTED;
+  const rest = found ? value.slice(0, found.index) : value;
+  if (rest.trim() === "" || Math.abs(weight) > 10) return undefined;
+  if (key === "text") return { kind: "text", text: rest, weight };
+  if (key === "like") return { kind: "like", productId: rest, weight };
+  const photo = PHOTO.exec(rest);
+  if (!photo?.[1]) return undefined;
+  return { kind: "photo", sha256: photo[1], garment: garmentOf(photo[2]), weight };
+}
+
+function garmentOf(name: string | undefined): GarmentName | undefined {
+  return GARMENTS.find((garment) => garment === name);
+}
+
+function written(part: Part): string {
+  const what =
+    part.kind === "text"
+      ? part.text
+      : part.kind === "like"
+        ? part.productId
+        : part.sha256 + (part.garment ? `.${part.garment}` : "");
+  // An identifier that ends like a weight needs one of its own.
+  return part.weight === WANTED && !WEIGHT.test(what) ? what : `${what}~${part.weight}`;
+}
