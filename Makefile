@@ -86,7 +86,7 @@ WEB := clients/web
 NODE := $(shell node -e 'const [major, minor] = process.versions.node.split(".").map(Number); \
   process.exit(major > 20 || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null \
   && command -v npm >/dev/null || echo .venv/node/.ready)
-npm = @cd $(WEB) && PATH="$(CURDIR)/.venv/node:$$PATH" npm --silent
+npm = @cd $(WEB) && PATH="$(CURDIR)/.venv/node:$$PATH" npm
 # What the build reads; folders too, so that a file that goes away counts.
 PAGE_SOURCES = $(shell find $(WEB)/src $(WEB)/public -not -path '$(WEB)/src/gen*' 2>/dev/null) \
   $(addprefix $(WEB)/,index.html vite.config.ts tsconfig.json)
@@ -102,15 +102,15 @@ PAGE_SOURCES = $(shell find $(WEB)/src $(WEB)/public -not -path '$(WEB)/src/gen*
 # npm writes this file itself whenever it has installed what the lock says.
 PAGE_PACKAGES := $(WEB)/node_modules/.package-lock.json
 $(PAGE_PACKAGES): $(WEB)/package.json $(WEB)/package-lock.json | $(NODE)
-	$(npm) ci
+	$(npm) ci --loglevel=error
 	@touch $@
 
 $(WEB)/src/gen/.ready: $(PROTOS) $(WEB)/buf.gen.yaml $(WEB)/scripts/generate.mjs $(PAGE_PACKAGES)
-	$(npm) run generate
+	$(npm) run --silent generate
 	@touch $@
 
 $(WEB)/dist/index.html: $(WEB)/src/gen/.ready $(PAGE_SOURCES)
-	$(npm) run build -- --logLevel warn
+	$(npm) run --silent build -- --logLevel warn
 	@touch $@
 
 .PHONY: web chromium
@@ -154,14 +154,14 @@ check: protos $(WEB)/src/gen/.ready ## Format, lint, types, protocol lint
 	$(BIN)/python -m grpc_tools.protoc -I protos -I $(GOOGLE_PROTOS) --include_imports \
 	  --include_source_info --descriptor_set_out=.cache/protos.binpb $(PROTOS)
 	$(BIN)/buf lint .cache/protos.binpb --config protos/buf.yaml
-	$(npm) run check
+	$(npm) run --silent check
 
 fix: setup ## Format and repair what can be repaired
 	$(BIN)/ruff check --quiet --fix $(CHECKED) || true
 	$(BIN)/ruff format --quiet $(CHECKED)
 
 test: protos models envoy mongod web chromium ## Run all tests but those that need torch (TESTS=tests/unit: some)
-	$(if $(TESTS),,$(npm) test)
+	$(if $(TESTS),,$(npm) run --silent test)
 	$(BIN)/python -m pytest $(or $(TESTS),tests --ignore=tests/models) $(PYTEST_ARGS)
 
 .venv-models/.ready: $(PACKAGES)
