@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from lookalike.indexer.v1 import indexer_pb2_grpc, spaces_pb2_grpc
+from lookalike.indexer.v1 import indexer_pb2_grpc, map_pb2_grpc, spaces_pb2_grpc
 from servicekit import config as settings
 from servicekit import logs, server
 from servicekit.batching import MicroBatcher
@@ -20,11 +20,15 @@ from servicekit.metrics import ServiceMetrics
 from services.indexer.catalogue import Catalogue
 from services.indexer.config import PREFIX, SQLITE, IndexerConfig
 from services.indexer.domain import Store
+from services.indexer.drawing.process import DrawingProcess
+from services.indexer.map_builds import CatalogueMaps
 from services.indexer.metrics import IndexerMetrics
 from services.indexer.mirror import SpaceMirror, ViewedQuery
 from services.indexer.mirror import search as search_views
 from services.indexer.queries import Found
 from services.indexer.servicer import FULL_SERVICE_NAME, IndexerServicer
+from services.indexer.servicers.map import FULL_SERVICE_NAME as MAP_SERVICE_NAME
+from services.indexer.servicers.map import MapServicer
 from services.indexer.servicers.spaces import FULL_SERVICE_NAME as SPACE_SERVICE_NAME
 from services.indexer.servicers.spaces import SpaceServicer
 from services.indexer.shown import ShownProducts
@@ -33,7 +37,7 @@ from services.indexer.store.sqlite import SqliteStore
 from services.indexer.versions import VersionGate
 from services.indexer.wire import search as wire
 
-FULL_SERVICE_NAMES = (FULL_SERVICE_NAME, SPACE_SERVICE_NAME)
+FULL_SERVICE_NAMES = (FULL_SERVICE_NAME, SPACE_SERVICE_NAME, MAP_SERVICE_NAME)
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class Indexer:
     mirror: SpaceMirror
     servicer: IndexerServicer
     space_servicer: SpaceServicer
+    maps: CatalogueMaps
     health: HealthReporter
     service_metrics: ServiceMetrics
     metrics: IndexerMetrics
@@ -54,6 +59,7 @@ class Indexer:
     def add_services(self, grpc_server: grpc.aio.Server) -> None:
         indexer_pb2_grpc.add_IndexerServiceServicer_to_server(self.servicer, grpc_server)
         spaces_pb2_grpc.add_SpaceServiceServicer_to_server(self.space_servicer, grpc_server)
+        map_pb2_grpc.add_MapServiceServicer_to_server(MapServicer(self.maps), grpc_server)
 
     async def load(self) -> None:
         """Raises: FailedPrecondition: STORE_UNSUITABLE."""
@@ -113,6 +119,7 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
     health.add_probe("search", lambda: batcher.healthy, "the search's worker is gone or stuck")
     shown = ShownProducts(wire.shown, config.shown_max_bytes)
     catalogue = Catalogue(store, mirror, gate, search, shown)
+    maps = CatalogueMaps(store, mirror, DrawingProcess(config.map_threads).draw, metrics)
     servicer = IndexerServicer(catalogue, metrics, config.max_message_bytes)
     try:
         yield Indexer(
@@ -121,11 +128,13 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
             mirror,
             servicer,
             SpaceServicer(catalogue),
+            maps,
             health,
             service_metrics,
             metrics,
         )
     finally:
+        await maps.close()
         await batcher.close(grace_s=1.0)
         await store.close()
 
@@ -144,6 +153,8 @@ async def main() -> int:
                 health=indexer.health,
                 metrics=indexer.service_metrics,
                 warm_up=indexer.load,
+                # Nobody waits in a drain for what takes minutes.
+                on_drain=indexer.maps.close,
             )
         finally:
             sweeping.cancel()

@@ -117,6 +117,15 @@ class Column:
         hit[rows[self._matching(test)[codes]]] = True
         return ~hit if isinstance(test, NoneOf) else hit
 
+    def values_of(self, rows: Mask) -> dict[int, list[Scalar]]:
+        """The values of those rows for which `rows` is true; of the others nothing."""
+        pairs = np.flatnonzero(rows[self._rows[: self._size]])
+        found: dict[int, list[Scalar]] = {}
+        owners, codes = self._rows[pairs].tolist(), self._codes[pairs].tolist()
+        for row, code in zip(owners, codes, strict=True):
+            found.setdefault(row, []).append(self._names[code][1])
+        return found
+
     def count(self, rows: Mask | None) -> NDArray[np.int64]:
         """How many of the rows have each code; None: all rows. Shapes: returns (codes,)."""
         if rows is None:

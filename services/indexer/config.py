@@ -43,6 +43,10 @@ class IndexerConfig(ServerConfig):
     shown_max_bytes: Annotated[int, Range(0, 2**31 - 1)] = 64 * 1024 * 1024
     """Bytes, about, of products kept ready for the next search that finds them; 0 keeps none."""
 
+    map_threads: Annotated[int, Range(0, 1024)] = 0
+    """Threads that a map of the catalogue is drawn with, in a process of the lowest priority; 0:
+    half of the cores."""
+
     stall_s: Annotated[float, Range(1, 3600)] = 60.0
     """A search that runs longer makes the health NOT_SERVING."""
 

@@ -8,6 +8,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from services.indexer.maps import CatalogueMap
+
 Vector: TypeAlias = NDArray[np.float32]
 Scalar: TypeAlias = str | float | bool
 AttributeValue: TypeAlias = Scalar | tuple[Scalar, ...]
@@ -490,3 +492,14 @@ class Store(Protocol):
     async def sweep_vectors(self) -> int:
         """Removes vectors of spaces that were dropped; returns of how many products. Now and
         then, in small transactions: nobody waits for it."""
+
+    async def put_map(self, space: IndexedSpace, drawn: CatalogueMap) -> None:
+        """Stores the map of a space in place of the one before, in one transaction. It is gone when
+        the space is.
+
+        Raises:
+          FailedPrecondition: SPACE_CONFLICT, the space is gone.
+        """
+
+    async def read_map(self, space: int) -> CatalogueMap | None:
+        """The map of the space of this number; None: none was built."""

@@ -119,6 +119,15 @@ class AttributeIndex:
         everything = _all_of(alive, [mask for _, mask in held])
         return Facets(tuple(facets), int(np.count_nonzero(everything)))
 
+    def name_of(self, row: int) -> str:
+        """The name of a product, as it was given."""
+        return self._labels[row][_RESERVED.index(NAME)]
+
+    def values_of(self, field: str, rows: Mask) -> dict[int, list[Scalar]]:
+        """The values that some rows have of an attribute. Shapes: rows, every row's."""
+        column = None if field in _RESERVED else self._columns.get(field)
+        return {} if column is None else column.values_of(rows)
+
     def _column(self, field: str) -> Column | None:
         if field in _RESERVED and field not in self._columns:
             column = self._columns[field] = Column()

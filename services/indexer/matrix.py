@@ -99,6 +99,11 @@ class Matrix:
         row = self._row_of.get(owner)
         return None if row is None else self._values[row].copy()
 
+    def gather(self, owners: Sequence[int]) -> tuple[list[int], NDArray[np.float32]]:
+        """Those of the owners that have vectors, and these; copies. Shapes: (m, d)."""
+        having = [owner for owner in owners if owner in self._row_of]
+        return having, self._values[[self._row_of[owner] for owner in having]]
+
     def put(self, owners: Sequence[int], vectors: Sequence[Vector]) -> None:
         """Sets the vectors of owners, each named once. Shapes: vectors (d,) each."""
         first = self._size

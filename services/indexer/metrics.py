@@ -63,6 +63,33 @@ class IndexerMetrics:
             registry=registry,
         )
 
+        self._maps = Counter(
+            f"{prefix}_maps",
+            "Maps of the catalogue, by result: built, failed.",
+            ["result"],
+            registry=registry,
+        )
+        for result in ("built", "failed"):
+            self._maps.labels(result)
+        self._map_seconds = Gauge(
+            f"{prefix}_map_seconds",
+            "How long the last map took to build; 0 before the first.",
+            registry=registry,
+        )
+        self._map_products = Gauge(
+            f"{prefix}_map_products",
+            "Products on the map that this process built last.",
+            registry=registry,
+        )
+
+    def map_built(self, products: int, seconds: float) -> None:
+        self._maps.labels("built").inc()
+        self._map_seconds.set(seconds)
+        self._map_products.set(products)
+
+    def map_failed(self) -> None:
+        self._maps.labels("failed").inc()
+
     def loaded(self, seconds: float) -> None:
         self._load_seconds.set(seconds)
 

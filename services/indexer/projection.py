@@ -19,7 +19,7 @@ from services.indexer.facets import AttributeIndex, Facets
 from services.indexer.filters import Filter
 from services.indexer.matrix import Candidates, Matrix, Query
 from services.indexer.metric import Metric, score_of
-from services.indexer.queries import Found, Hit, Page, SearchQuery, Usual
+from services.indexer.queries import Found, Hit, Page, SearchQuery, Sitter, Sitting, Usual
 
 _LOAD_PRODUCTS = 2048
 
@@ -86,6 +86,16 @@ class Projection:
     def space(self) -> Space | None:
         return self._space
 
+    @property
+    def loads(self) -> int:
+        """How often it was loaded from the beginning."""
+        return self._loads
+
+    def count_in(self, slot: Slot) -> int:
+        """Products that have a vector of a slot."""
+        with self._lock:
+            return len(self._matrices[slot]) if slot in self._matrices else 0
+
     def tally(self) -> Tally:
         with self._lock:
             matrices = self._matrices.values()
@@ -148,6 +158,38 @@ class Projection:
     def facets(self, fields: Sequence[str], conditions: Filter, max_values: int) -> Facets:
         with self._lock:
             return self._attributes.facets(fields, conditions, self._alive, max_values)
+
+    def sitting(self, after: str, limit: int, fields: Sequence[str]) -> Sitting:
+        """What a map is drawn from, of the products whose identifiers are greater than `after`.
+
+        Some at a time, so that searches come in between.
+        """
+        with self._lock:
+            order = self._sorted_ids()
+            start = bisect.bisect_right(order, after) if after else 0
+            looked_at = order[start : start + limit]
+            last = looked_at[-1] if start + limit < len(order) else None
+            matrix = self._matrices.get(Slot.OWN)
+            if matrix is None or not looked_at:
+                return Sitting((), np.zeros((0, 0), np.float32), last)
+            rows, vectors = matrix.gather([self._row_of[one] for one in looked_at])
+            chosen = np.zeros(len(self._alive), np.bool_)
+            chosen[rows] = True
+            values = {field: self._attributes.values_of(field, chosen) for field in fields}
+            sitters = tuple(
+                Sitter(
+                    self._ids[row],
+                    self._attributes.name_of(row),
+                    {field: tuple(found[row]) for field, found in values.items() if row in found},
+                )
+                for row in rows
+            )
+            return Sitting(sitters, vectors, last)
+
+    def gone(self, product_ids: Sequence[str]) -> list[bool]:
+        """For each whether there is no such product."""
+        with self._lock:
+            return [product_id not in self._row_of for product_id in product_ids]
 
     # Inside the lock
 

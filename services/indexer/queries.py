@@ -1,8 +1,12 @@
 """What is asked of the index in memory, and what it answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.indexer.domain import Slot, Vector
+import numpy as np
+from numpy.typing import NDArray
+
+from services.indexer.domain import Scalar, Slot, Vector
 from services.indexer.filters import Filter
 from services.indexer.metric import Metric
 
@@ -76,3 +80,26 @@ class Page:
     product_ids: tuple[str, ...]
     more: bool
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sitter:
+    """What a map is drawn from, of one product. labels: values of some attributes, by field."""
+
+    product_id: str
+    name: str
+    labels: Mapping[str, tuple[Scalar, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sitting:
+    """Products that have vectors, in order of identifier, some at a time.
+
+    Attributes:
+      vectors: their own ones, (m, d).
+      last: the last identifier that was looked at; None: these are the last.
+    """
+
+    sitters: tuple[Sitter, ...]
+    vectors: NDArray[np.float32]
+    last: str | None

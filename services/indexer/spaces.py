@@ -144,6 +144,13 @@ def known_space(spaces: Spaces, embedding_version: str) -> IndexedSpace:
     return found
 
 
+def still_there(spaces: Spaces, space: IndexedSpace) -> None:
+    """Raises: FailedPrecondition: SPACE_CONFLICT, the index has left the space meanwhile."""
+    if all(one.number != space.number for one in spaces.all):
+        version = space.space.embedding_version
+        raise conflict(f"{version!r} was dropped meanwhile.", version)
+
+
 def searched_space(spaces: Spaces, embedding_version: str) -> IndexedSpace | None:
     """The space that a search names; the active one if it names none. None: there are no vectors.
 

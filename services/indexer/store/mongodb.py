@@ -4,6 +4,7 @@ Writes are acknowledged by a majority and journaled. Each commit is one transact
 `state/index` first and replaces it last: two writers at once conflict there and one tries again.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from services.indexer.domain import (
     Committed,
     Deleted,
     ImageFailure,
+    IndexedSpace,
     Lacking,
     Mirror,
     OpenedStream,
@@ -27,13 +29,16 @@ from services.indexer.domain import (
     StreamKey,
     Switched,
 )
+from services.indexer.maps import CatalogueMap
 from services.indexer.spaces import Placed, emptied, with_product, with_products
 from services.indexer.store import mongodb_documents as documents
 from services.indexer.store import mongodb_spaces
+from services.indexer.store.map_codec import pack_map, unpack_map
 from services.indexer.store.mongodb_connection import MongoConnection, translated
 from services.indexer.store.mongodb_documents import INDEX
 from services.indexer.store.mongodb_follow import Follower
 from services.indexer.store.mongodb_images import ImageFiles
+from services.indexer.store.mongodb_maps import MapReads
 from services.indexer.store.mongodb_migration import migrate
 from services.indexer.store.mongodb_writes import Writes
 from services.indexer.streams import (
@@ -62,6 +67,7 @@ class MongoStore:
         self._database = self._connection.database
         self._images = ImageFiles(self._database)
         self._spaces = mongodb_spaces.SpaceReads(self._database)
+        self._maps = MapReads(self._connection.client, self._database)
         self._follower: Follower | None = None
 
     async def start(self, mirror: Mirror) -> None:
@@ -77,6 +83,7 @@ class MongoStore:
             )
             await self._spaces.prepare()
             await self._images.prepare()
+            await self._maps.prepare()
             await self._database.state.update_one(
                 {"_id": INDEX}, {"$setOnInsert": documents.state_document(0, Spaces())}, upsert=True
             )
@@ -195,6 +202,7 @@ class MongoStore:
                 version += 1
                 if not await writes.any_vectors(spaces):
                     spaces = emptied(spaces)
+                    await writes.forget_maps(spaces)
                 await writes.replace_state(version, spaces)
             return Deleted(
                 tuple(product_id for product_id in asked if product_id in there),
@@ -291,6 +299,16 @@ class MongoStore:
         while await self._spaces.any_forgotten():
             swept += await self._transact(mongodb_spaces.sweep)
         return swept
+
+    # Maps
+
+    async def put_map(self, space: IndexedSpace, drawn: CatalogueMap) -> None:
+        data = await asyncio.to_thread(pack_map, drawn)
+        await self._transact(lambda writes: mongodb_spaces.put_map(writes, space, data))
+
+    async def read_map(self, space: int) -> CatalogueMap | None:
+        data = await self._maps.read(space)
+        return None if data is None else await asyncio.to_thread(unpack_map, data)
 
     async def _transact(self, run: Callable[[Writes], Awaitable[T]]) -> T:
         async def with_session(session: AsyncClientSession) -> T:

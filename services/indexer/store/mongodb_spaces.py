@@ -5,8 +5,22 @@ from typing import Final
 
 from pymongo.asynchronous.database import AsyncDatabase
 
-from services.indexer.domain import Lacking, Space, Spaces, SpaceVectors, Switched
-from services.indexer.spaces import begun, check_dimension, dropped, known_space, switched
+from services.indexer.domain import (
+    IndexedSpace,
+    Lacking,
+    Space,
+    Spaces,
+    SpaceVectors,
+    Switched,
+)
+from services.indexer.spaces import (
+    begun,
+    check_dimension,
+    dropped,
+    known_space,
+    still_there,
+    switched,
+)
 from services.indexer.store import mongodb_documents as documents
 from services.indexer.store.mongodb_connection import translated
 from services.indexer.store.mongodb_documents import INDEX, Document
@@ -105,8 +119,17 @@ async def drop(writes: Writes, embedding_version: str) -> bool:
     version, before = await writes.state()
     after = dropped(before, embedding_version)
     if after != before:
+        await writes.forget_maps(after)
         await writes.replace_state(version + 1, after)
     return after != before
+
+
+async def put_map(writes: Writes, space: IndexedSpace, data: bytes) -> None:
+    version, spaces = await writes.state()
+    still_there(spaces, space)
+    await writes.replace_map(space.number, data)
+    # Conflicts with a transaction that drops the space at the same time.
+    await writes.replace_state(version + 1, spaces)
 
 
 async def sweep(writes: Writes) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo import DeleteMany, InsertOne, ReplaceOne, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -13,6 +13,7 @@ from services.indexer.spaces import Placed
 from services.indexer.store import mongodb_documents as documents
 from services.indexer.store.mongodb_documents import INDEX, Document
 from services.indexer.store.mongodb_images import ImageFiles
+from services.indexer.store.mongodb_maps import map_documents
 from services.indexer.streams import StreamState
 
 
@@ -201,6 +202,18 @@ class Writes:
                 await self._replace(collection, rows)
                 return len(rows)
         return 0
+
+    async def replace_map(self, number: int, data: bytes) -> None:
+        """In place of the space's map before."""
+        await self._database.maps.bulk_write(
+            [DeleteMany({"space": number}), *map(InsertOne, map_documents(number, data))],
+            session=self._session,
+        )
+
+    async def forget_maps(self, spaces: Spaces) -> None:
+        """Removes those of spaces that there are no more."""
+        numbers = [one.number for one in spaces.all]
+        await self._database.maps.delete_many({"space": {"$nin": numbers}}, session=self._session)
 
     async def _replace(
         self, collection: AsyncCollection[Document], found: Sequence[Document]

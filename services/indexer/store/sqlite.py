@@ -18,6 +18,7 @@ from services.indexer.domain import (
     Deleted,
     ImageFailure,
     IndexChange,
+    IndexedSpace,
     IndexEntry,
     Lacking,
     Mirror,
@@ -31,9 +32,18 @@ from services.indexer.domain import (
     StreamKey,
     Switched,
 )
-from services.indexer.spaces import Placed, begins, emptied, with_product, with_products
-from services.indexer.store import sqlite_spaces, sqlite_writes
+from services.indexer.maps import CatalogueMap
+from services.indexer.spaces import (
+    Placed,
+    begins,
+    emptied,
+    still_there,
+    with_product,
+    with_products,
+)
+from services.indexer.store import sqlite_maps, sqlite_spaces, sqlite_writes
 from services.indexer.store.folder import BlobFolder
+from services.indexer.store.map_codec import pack_map, unpack_map
 from services.indexer.store.sqlite_reads import (
     read_images,
     read_outcomes,
@@ -296,6 +306,21 @@ class SqliteStore:
         while await self._threads.read(sqlite_spaces.any_forgotten):
             swept += await self._threads.write(sqlite_spaces.sweep)
         return swept
+
+    # Maps
+
+    async def put_map(self, space: IndexedSpace, drawn: CatalogueMap) -> None:
+        def run(db: sqlite3.Connection) -> None:
+            with transaction(db):
+                still_there(sqlite_spaces.read(db), space)
+                sqlite_maps.write(db, space.number, data)
+
+        data = await asyncio.to_thread(pack_map, drawn)
+        await self._threads.write(run)
+
+    async def read_map(self, space: int) -> CatalogueMap | None:
+        data = await self._threads.read(lambda db: sqlite_maps.read(db, space))
+        return None if data is None else await asyncio.to_thread(unpack_map, data)
 
     # Threads
 

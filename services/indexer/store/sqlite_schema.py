@@ -10,7 +10,7 @@ from typing import Final
 
 from servicekit.errors import FailedPrecondition
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # Large pages, because rows hold vectors: fewer overflow pages to follow in the scan of a restart.
 _PAGE_BYTES: Final = 16384
@@ -94,6 +94,14 @@ CREATE TABLE pooled (
 CREATE UNIQUE INDEX pooled_in_space ON pooled (product_id, space);
 """
 
+# One map for each space; store/map_codec.py says what `data` holds.
+_MAP_TABLE: Final = """
+CREATE TABLE maps (
+  space INTEGER PRIMARY KEY,
+  data BLOB NOT NULL
+);
+"""
+
 # Version 1 had one space, whose vectors were in the products' own rows.
 _FROM_VERSION_1: Final = f"""
 {_SPACE_TABLES};
@@ -116,7 +124,11 @@ ALTER TABLE products DROP COLUMN vectors;
 """
 
 
-_STEPS: Final = {0: _TABLES + ";" + _SPACE_TABLES, 1: _FROM_VERSION_1}
+_STEPS: Final = {
+    0: (_TABLES, _SPACE_TABLES, _MAP_TABLE),
+    1: (_FROM_VERSION_1, _MAP_TABLE),
+    2: (_MAP_TABLE,),
+}
 """From each version to this one, in one transaction."""
 
 
@@ -165,8 +177,9 @@ def prepare(path: Path) -> None:
         with transaction(connection):
             [version] = connection.execute("PRAGMA user_version").fetchone()
             if version in _STEPS:
-                for statement in _STEPS[version].split(";\n"):
-                    connection.execute(statement)
+                for step in _STEPS[version]:
+                    for statement in step.split(";\n"):
+                        connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
                 raise FailedPrecondition(

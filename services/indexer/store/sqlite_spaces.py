@@ -16,7 +16,7 @@ from services.indexer.domain import (
     Switched,
 )
 from services.indexer.spaces import begun, check_dimension, dropped, known_space, switched
-from services.indexer.store import codec
+from services.indexer.store import codec, sqlite_maps
 from services.indexer.store.sqlite_schema import marks, transaction
 from services.indexer.store.sqlite_writes import insert_vectors, read_version, write_version
 
@@ -61,6 +61,7 @@ def write(db: sqlite3.Connection, spaces: Spaces) -> None:
         ],
     )
     db.execute("INSERT OR REPLACE INTO state VALUES ('next_space', ?)", (spaces.next_number,))
+    sqlite_maps.forget(db, spaces)
 
 
 def any_vectors(db: sqlite3.Connection, spaces: Spaces) -> bool:
