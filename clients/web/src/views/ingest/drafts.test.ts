@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { localError } from "../../api/errors";
-import { type Draft, hasFailed, problemOfDraft, usablePhotos, withFiles } from "./drafts";
+import {
+  type Draft,
+  hasFailed,
+  problemOfDraft,
+  tally,
+  usablePhotos,
+  withFiles,
+  withoutPhoto,
+} from "./drafts";
 
 const file = (name: string, bytes = 10) => new File([new Uint8Array(bytes)], name, { lastModified: 1 });
 const found = (...paths: string[]) => paths.map((path) => ({ path, file: file(path) }));
@@ -62,5 +70,28 @@ describe("drafts", () => {
     expect(hasFailed({ ...stored, photos: stored.photos.map((photo) => ({ ...photo, failure })) })).toBe(
       true,
     );
+  });
+
+  it("can lose a photograph", () => {
+    const draft = only(withFiles([], found("a_1.jpg", "a_2.jpg")));
+    const first = draft.photos[0]?.key ?? 0;
+    expect(withoutPhoto(draft, first).photos.map((photo) => photo.file.name)).toEqual(["a_2.jpg"]);
+  });
+
+  it("are counted by how far they are", () => {
+    const [a, b, c, d] = withFiles([], found("a.jpg", "b.jpg", "c.jpg", "d.jpg")) as [
+      Draft,
+      Draft,
+      Draft,
+      Draft,
+    ];
+    const failure = { error: localError("INTERNAL"), stage: "none", retryable: true } as const;
+    const all: Draft[] = [
+      a,
+      { ...b, progress: { at: "sending" } },
+      { ...c, progress: { at: "stored", unchanged: true } },
+      { ...d, progress: { at: "refused", failure } },
+    ];
+    expect(tally(all)).toEqual({ drafts: 1, underway: 1, stored: 0, unchanged: 1, failed: 1 });
   });
 });

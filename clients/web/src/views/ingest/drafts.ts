@@ -23,6 +23,8 @@ export type Progress =
 
 /** A product that is being put together. */
 export interface Draft {
+  /** Unique among all drafts of this visit. */
+  readonly id: number;
   /** What made its files one product; see `group`. */
   readonly key: string;
   readonly productId: string;
@@ -38,6 +40,7 @@ export type DraftProblem = "no_id" | "id_too_long" | "id_taken" | "no_photograph
 
 const LONGEST_ID_BYTES = 256;
 let nextPhoto = 1;
+let nextDraft = 1;
 
 /** Adds files: to a draft that they belong to if it was not sent yet, else as new drafts. */
 export function withFiles(drafts: readonly Draft[], found: readonly Found[]): Draft[] {
@@ -54,8 +57,8 @@ export function withFiles(drafts: readonly Draft[], found: readonly Found[]): Dr
       const productId = identifierFor(made.name, taken);
       taken.add(productId);
       const photos = files.map(photoOf);
-      const progress = { at: "draft" } as const;
-      all.push({ key: made.key, productId, name: made.name, category: "", colour: "", photos, progress });
+      const blank = { category: "", colour: "", progress: { at: "draft" } as const };
+      all.push({ id: nextDraft++, key: made.key, productId, name: made.name, photos, ...blank });
     }
   }
   return all;
@@ -95,4 +98,30 @@ function photoOf(file: File): Photo {
 
 function same(p: File, q: File): boolean {
   return p.name === q.name && p.size === q.size && p.lastModified === q.lastModified;
+}
+
+/** Photographs that are still wanted: sending the others again would only fail again. */
+export function withoutPhoto(draft: Draft, photo: number): Draft {
+  return { ...draft, photos: draft.photos.filter((one) => one.key !== photo) };
+}
+
+/** How far all of it is, in products. */
+export interface Tally {
+  readonly drafts: number;
+  readonly underway: number;
+  readonly stored: number;
+  readonly unchanged: number;
+  /** Products refused, and stored ones that lack a photograph. */
+  readonly failed: number;
+}
+
+export function tally(drafts: readonly Draft[]): Tally {
+  const count = (test: (draft: Draft) => boolean) => drafts.filter(test).length;
+  return {
+    drafts: count(({ progress }) => progress.at === "draft"),
+    underway: count(({ progress }) => progress.at === "waiting" || progress.at === "sending"),
+    stored: count(({ progress }) => progress.at === "stored" && !progress.unchanged),
+    unchanged: count(({ progress }) => progress.at === "stored" && progress.unchanged),
+    failed: count(hasFailed),
+  };
 }
