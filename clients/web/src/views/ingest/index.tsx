@@ -1,10 +1,126 @@
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { t } from "../../i18n";
+import { useEffect } from "preact/hooks";
+import { ingest, search } from "../../api/clients";
+import { type AppError, toAppError } from "../../api/errors";
+import { lang, useMessages } from "../../i18n";
+import { Notice } from "../../parts/Notice";
+import { DraftCard } from "./DraftCard";
+import { Dropzone } from "./Dropzone";
+import { messages } from "./messages";
+import { SendBar } from "./SendBar";
+import { drafts } from "./store";
+import "./ingest.css";
 
+type Allowed = "asking" | "yes" | "no" | AppError;
+
+/** Adds products: photographs in, grouped, named, sent, each with its outcome. */
 export default function Ingest(): VNode {
+  const m = useMessages(messages);
+  const allowed = useSignal<Allowed>("asking");
+  const ask = async (): Promise<void> => {
+    allowed.value = "asking";
+    allowed.value = await mayWrite();
+  };
+  useEffect(() => void ask(), []);
+  useEffect(() => {
+    document.title = `${m("title")} · Lookalike`;
+  }, [lang.value]);
+
+  const now = allowed.value;
   return (
-    <div class="page">
-      <h1>{t("nav.ingest")}</h1>
+    <div class="page ingest">
+      <h1>{m("title")}</h1>
+      {now === "asking" && <p class="lead">{m("checking")}</p>}
+      {now === "no" && <SwitchedOff onAgain={ask} />}
+      {typeof now === "object" && <Notice error={now} onRetry={ask} />}
+      {now === "yes" && <Adding />}
     </div>
   );
+}
+
+function Adding(): VNode {
+  const m = useMessages(messages);
+  const any = drafts.value.length > 0;
+  return (
+    <>
+      <p class="lead">{m("lead")}</p>
+      <Dropzone small={any} />
+      <Suggestions />
+      {any && (
+        <>
+          <h2 class="visually-hidden">{m("list")}</h2>
+          <ul class="drafts">
+            {drafts.value.map((draft) => (
+              <DraftCard key={draft.id} draft={draft} />
+            ))}
+          </ul>
+          <SendBar />
+        </>
+      )}
+    </>
+  );
+}
+
+function SwitchedOff({ onAgain }: { onAgain: () => void }): VNode {
+  const m = useMessages(messages);
+  return (
+    <section class="ingest-off" aria-labelledby="ingest-off">
+      <h2 id="ingest-off">{m("off.title")}</h2>
+      <p>{m("off.text")}</p>
+      <pre>
+        <code>lookalike ingest catalogue.jsonl</code>
+      </pre>
+      <button type="button" class="button" onClick={onAgain}>
+        {m("off.again")}
+      </button>
+    </section>
+  );
+}
+
+/** The catalogue's own words, offered while people type: one spelling finds more than three. */
+function Suggestions(): VNode {
+  const words = useSignal<Record<string, string[]>>({});
+  useEffect(() => {
+    const gone = new AbortController();
+    const ask = async (): Promise<void> => {
+      const request = { fields: ["category", "colour"], maxValues: 200 };
+      const { facets } = await search.listFacets(request, { signal: gone.signal });
+      words.value = Object.fromEntries(
+        facets.map(({ field, values }) => [
+          field,
+          values.flatMap(({ value }) => (value?.kind.case === "stringValue" ? [value.kind.value] : [])),
+        ]),
+      );
+    };
+    // A convenience: without it people type the words themselves.
+    ask().catch(() => undefined);
+    return () => gone.abort();
+  }, []);
+  return (
+    <>
+      {["category", "colour"].map((field) => (
+        <datalist key={field} id={`ingest-${field}`}>
+          {words.value[field]?.map((word) => (
+            <option key={word} value={word} />
+          ))}
+        </datalist>
+      ))}
+    </>
+  );
+}
+
+/**
+ * Whether the edge lets people add products. A request without any product changes nothing: where
+ * writing is allowed the gateway refuses it for being empty, elsewhere the edge refuses it before.
+ */
+async function mayWrite(): Promise<"yes" | "no" | AppError> {
+  try {
+    for await (const _ of ingest.ingestBatch({})) break;
+    return "yes";
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    if (error.reason === "FIELD_INVALID") return "yes";
+    return error.reason === "CALL_DISABLED" ? "no" : error;
+  }
 }

@@ -6,7 +6,7 @@ import { useMessages } from "../../i18n";
 import { ProductCard } from "../../parts/ProductCard";
 import { searchWith } from "./Alternatives";
 import { useAnswer } from "./answer";
-import { otherColours } from "./choices";
+import { otherColours, sameCut } from "./choices";
 import { messages } from "./messages";
 
 const MOST = 10;
@@ -24,7 +24,7 @@ export function OtherColours({ product }: { product: Product }): VNode | null {
       { productId: product.productId, k: MOST, filter },
       { signal },
     );
-    return toMatches(response).filter((match) => !match.weak);
+    return sameCut(toMatches(response));
   });
   if (answer.value.state !== "ready" || answer.value.value.length === 0) return null;
   return (

@@ -8,6 +8,7 @@ import {
   garmentChoices,
   garmentFrom,
   otherColours,
+  sameCut,
   searchFor,
   textsOf,
   withChoice,
@@ -55,6 +56,13 @@ describe("the same in another colour", () => {
         { kind: { case: "stringValue", value: "white" } },
       ],
     });
+  });
+
+  it("leaves out what only shares the category", () => {
+    const match = (probability: number, weak = false) => ({ probability, weak });
+    expect(sameCut([match(0.5), match(0.3), match(0.1)])).toEqual([match(0.5), match(0.3)]);
+    expect(sameCut([match(0.02, true)])).toEqual([]);
+    expect(sameCut([])).toEqual([]);
   });
 
   it("cannot be known for a product without a colour", () => {

@@ -95,3 +95,14 @@ export function searchFor(field: string, text: string): string {
   const features = ["type", "colour", "category", "pattern", "season", "person"];
   return `/?${new URLSearchParams({ [features.includes(field) ? field : "q"]: text })}`;
 }
+
+/** Below this share of the best one's probability a product is of another cut, not of another colour. */
+const SAME_CUT = 0.4;
+
+/** The matches that are nearly as close as the closest of them, and close at all. */
+export function sameCut<T extends { readonly probability?: number; readonly weak: boolean }>(
+  matches: readonly T[],
+): T[] {
+  const best = Math.max(...matches.map(({ probability }) => probability ?? 0));
+  return matches.filter(({ probability, weak }) => !weak && (probability ?? 0) >= best * SAME_CUT);
+}

@@ -5,7 +5,7 @@ import { lang, percent, useMessages } from "../../i18n";
 import { errorSentence } from "../../i18n/errors";
 import { Icon, type IconName } from "../../parts/Icon";
 import { messages } from "./messages";
-import { knownName, type State, stateOf } from "./services";
+import { knownName, providerName, type State, stateOf } from "./services";
 import { duration } from "./words";
 
 const ICONS: Record<State, IconName> = {
@@ -40,8 +40,10 @@ export function ServiceCard({ service }: { service: ServiceStatus }): VNode {
       {down && service.status && <p class="service-why">{errorSentence(statusToAppError(service.status))}</p>}
       {down && name && <p class="service-without">{m(`without.${name}`)}</p>}
       <dl class="facts">
-        {service.detail && <Fact name={m("model")} value={service.detail} />}
-        {service.executionProvider && <Fact name={m("provider")} value={service.executionProvider} />}
+        {service.detail && <Fact name={m(name === "indexer" ? "store" : "model")} value={service.detail} />}
+        {service.executionProvider && (
+          <Fact name={m("provider")} value={providerName(service.executionProvider)} />
+        )}
         {!down && service.latencyMs > 0 && (
           <Fact name={m("latency")} value={duration(service.latencyMs, lang.value)} />
         )}

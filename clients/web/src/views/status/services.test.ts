@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
 import { ServiceStatusSchema, ServingState } from "../../gen/lookalike/gateway/v1/search_pb";
-import { knownName, overall, stateOf } from "./services";
+import { knownName, overall, providerName, stateOf } from "./services";
 
 const service = (state: ServingState, warmUpFraction?: number) =>
   create(ServiceStatusSchema, { name: "embedder", state, warmUpFraction });
@@ -29,5 +29,10 @@ describe("the state of the services", () => {
   it("has words only for services that the page knows", () => {
     expect(knownName("indexer")).toBe("indexer");
     expect(knownName("reranker")).toBeUndefined();
+  });
+
+  it("names what a model runs on as people do", () => {
+    expect(providerName("CPUExecutionProvider")).toBe("CPU");
+    expect(providerName("Something else")).toBe("Something else");
   });
 });

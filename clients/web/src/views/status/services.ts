@@ -23,3 +23,8 @@ export function overall(services: readonly ServiceStatus[]): "well" | "warming" 
   if (states.some((state) => state === "unreachable" || state === "not_serving")) return "trouble";
   return states.includes("warming") ? "warming" : "well";
 }
+
+/** `CUDAExecutionProvider` as people call it: `CUDA`. */
+export function providerName(provider: string): string {
+  return provider.replace(/ExecutionProvider$/, "");
+}
