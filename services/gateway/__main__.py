@@ -29,6 +29,7 @@ from services.gateway.pipeline import ProductPipeline
 from services.gateway.query import Searcher
 from services.gateway.reembedding import Reembedder
 from services.gateway.retry import Patience
+from services.gateway.segmentations import Segmentations
 from services.gateway.servicers import ingest, model, search
 from services.gateway.space_builds import SpaceBuilds
 from services.gateway.space_comparison import SpaceComparison
@@ -156,10 +157,16 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             lambda: dict(health.failures),
         )
         thumbnails = Thumbnails(config.thumbnail_cache_bytes)
+        segmentations = Segmentations(
+            cuts,
+            own,
+            cache_bytes=config.photograph_cache_bytes,
+            timeout_s=config.search_timeout_s,
+        )
         texts = TextVectors(embeds)
         search_needs = search.SearchNeeds(
-            searcher=Searcher(cuts, embeds, texts, index, models, own),
-            photographs=Photographs(cuts, index, thumbnails),
+            searcher=Searcher(segmentations, embeds, texts, index, models, own),
+            photographs=Photographs(segmentations, models, index, thumbnails),
             index=index,
             overview=SystemOverview(watched, cuts, models, index, config.status_timeout_s),
             timeout_s=config.search_timeout_s,

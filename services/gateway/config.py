@@ -64,3 +64,6 @@ class GatewayConfig(ServerConfig):
 
     thumbnail_cache_bytes: Annotated[int, Range(0, 10**12)] = 64 * _MIB
     """Reduced photographs kept in memory, each for a minute."""
+
+    photograph_cache_bytes: Annotated[int, Range(0, 10**12)] = 64 * _MIB
+    """Segmented photographs of people who search kept in memory, each for five minutes."""

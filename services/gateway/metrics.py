@@ -81,6 +81,14 @@ class GatewayMetrics:
             ["kind"],
             registry=registry,
         )
+        self._photographs = Counter(
+            f"{prefix}_search_photographs",
+            "Photographs that people showed, by whether the network was asked: segmented, known.",
+            ["result"],
+            registry=registry,
+        )
+        for shown in ("segmented", "known"):
+            self._photographs.labels(shown)
         for state in (*(state.name.lower() for state in State), "replayed"):
             self._products.labels(state)
         for result in ("computed", "known", "failed"):
@@ -125,3 +133,9 @@ class GatewayMetrics:
 
     def part_searched(self, part: Part) -> None:
         self._part_children[type(part)].inc()
+
+    def photograph_segmented(self) -> None:
+        self._photographs.labels("segmented").inc()
+
+    def photograph_known(self) -> None:
+        self._photographs.labels("known").inc()

@@ -6,16 +6,17 @@ from enum import IntEnum
 from typing import Protocol
 
 from servicekit.errors import InvalidArgument, LookalikeError
-from services.gateway.domain import Index, Segmenter
+from services.gateway.domain import Index
 from services.gateway.query_vectors import garment_not_found
 from services.gateway.ranking import StoredImage
+from services.gateway.segmentations import Segmentations, everything
 from services.gateway.values import (
     Colour,
     Deadline,
+    EmbedderInfo,
     Encoded,
     Encoding,
     Garment,
-    Lane,
     Picture,
     Segmentation,
     SegmentOptions,
@@ -23,6 +24,7 @@ from services.gateway.values import (
 
 MIN_SIDE_PX = 16
 MAX_SIDE_PX = 4_096
+_MODEL_KNOWN_WITHIN_S = 1.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -51,11 +53,20 @@ class Reducer(Protocol):
     def cached(self, sha256: str, max_side_px: int) -> StoredImage | None: ...
 
 
+class ActiveModel(Protocol):
+    """Tells which model is searched with (ModelCache)."""
+
+    async def embedder(self, timeout_s: float | None = None) -> EmbedderInfo: ...
+
+
 class Photographs:
     """Shows what the segmenter sees, and what the index keeps."""
 
-    def __init__(self, segmenter: Segmenter, index: Index, reducer: Reducer) -> None:
-        self._segmenter = segmenter
+    def __init__(
+        self, segmentations: Segmentations, models: ActiveModel, index: Index, reducer: Reducer
+    ) -> None:
+        self._segmentations = segmentations
+        self._models = models
         self._index = index
         self._reducer = reducer
 
@@ -77,20 +88,30 @@ class Photographs:
         if max_side_px < 0:
             raise _invalid("max_side_px is 0 or greater.", "max_side_px")
         wanted = garment or Garment.UNION
-        options = SegmentOptions(
-            crops=output is Output.CROP,
-            crop_garments=(wanted,) if output is Output.CROP else (),
-            class_mask=output is Output.MASK,
-            composite=output is Output.COMPOSITE,
-            composite_garment=wanted,
-            background=background,
-            max_side_px=max_side_px,
-            encoding=encoding or Encoding.PNG,
-        )
-        found = await self._segmenter.segment(
-            photograph, options, lane=Lane.ONLINE, timeout_s=deadline.remaining_s()
-        )
+        if output in (Output.NONE, Output.MASK):
+            options = await self._options(deadline)
+        else:
+            options = SegmentOptions(
+                crops=output is Output.CROP,
+                crop_garments=(wanted,) if output is Output.CROP else (),
+                composite=output is Output.COMPOSITE,
+                composite_garment=wanted,
+                background=background,
+                max_side_px=max_side_px,
+                encoding=encoding or Encoding.PNG,
+            )
+        found = await self._segmentations.of(photograph, options, deadline)
         return Shown(found, _picture(found, output, wanted))
+
+    async def _options(self, deadline: Deadline) -> SegmentOptions:
+        """All that a search by the photograph will need, as that is what usually follows."""
+        try:
+            return everything(
+                await self._models.embedder(min(_MODEL_KNOWN_WITHIN_S, deadline.remaining_s()))
+            )
+        except LookalikeError:
+            # Nobody can search now; the garments can be shown all the same.
+            return SegmentOptions(class_mask=True)
 
     async def stored(self, sha256: str, max_side_px: int, deadline: Deadline) -> StoredImage:
         """A stored photograph, as it was given (0) or at most so large.

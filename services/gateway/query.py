@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from servicekit.errors import FailedPrecondition, InvalidArgument
 from services.gateway.categories import AUTO, Categories
-from services.gateway.domain import Embedder, Index, Segmenter
+from services.gateway.domain import Embedder, Index
 from services.gateway.judgement import Judge
 from services.gateway.models import ModelCache
 from services.gateway.page_token import ListedPage, RankedPage, read_token, write_token
@@ -33,6 +33,7 @@ from services.gateway.search_messages import (
     SearchPage,
     Similar,
 )
+from services.gateway.segmentations import Segmentations
 from services.gateway.text_vectors import TextVectors
 from services.gateway.values import Deadline, EmbedderInfo, Garment
 
@@ -57,14 +58,14 @@ class Searcher:
 
     def __init__(
         self,
-        segmenter: Segmenter,
+        segmentations: Segmentations,
         embedder: Embedder,
         texts: TextVectors,
         index: Index,
         models: ModelCache,
         observer: SearchObserver,
     ) -> None:
-        self._vectors = QueryVectors(segmenter, embedder, texts)
+        self._vectors = QueryVectors(segmentations, embedder, texts)
         self._categories = Categories(index, texts)
         self._index = index
         self._models = models

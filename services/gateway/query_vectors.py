@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
 from servicekit.errors import InvalidArgument, LookalikeError, NotFound
-from services.gateway.domain import Embedder, Segmenter
+from services.gateway.domain import Embedder
 from services.gateway.image_pipeline import beside
 from services.gateway.search_messages import (
     FeaturesPart,
@@ -15,15 +15,14 @@ from services.gateway.search_messages import (
     ProductPart,
     TextPart,
 )
+from services.gateway.segmentations import Segmentations, everything
 from services.gateway.text_vectors import TextVectors
 from services.gateway.values import (
     GREEN_SCREEN,
     Deadline,
     EmbedderInfo,
-    Encoding,
     Garment,
     Lane,
-    SegmentOptions,
 )
 
 MAX_TEXT_BYTES = 64 * 1024
@@ -40,8 +39,10 @@ class PartVector:
 class QueryVectors:
     """Asks the models for what a question needs."""
 
-    def __init__(self, segmenter: Segmenter, embedder: Embedder, texts: TextVectors) -> None:
-        self._segmenter = segmenter
+    def __init__(
+        self, segmentations: Segmentations, embedder: Embedder, texts: TextVectors
+    ) -> None:
+        self._segmentations = segmentations
         self._embedder = embedder
         self._text_vectors = texts
 
@@ -101,17 +102,8 @@ class QueryVectors:
         # Who points at one garment means that one, and nothing of what else is in the picture.
         looks_around = wanted is Garment.UNION and model.photograph_weight > 0
         field = f"parts[{position}].image"
-        options = SegmentOptions(
-            crops=True,
-            crop_garments=garments_meant(wanted),
-            max_side_px=model.image_side_px,
-            encoding=Encoding.RAW_RGB,
-            photograph=looks_around,
-        )
         try:
-            found = await self._segmenter.segment(
-                part.photograph, options, lane=Lane.ONLINE, timeout_s=deadline.remaining_s()
-            )
+            found = await self._segmentations.of(part.photograph, everything(model), deadline)
             crops = {crop.garment: crop for crop in found.crops}
             meant = next((one for one in garments_meant(wanted) if one in crops), None)
             if meant is None:

@@ -2,13 +2,12 @@
 
 import asyncio
 import io
-import time
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
 from PIL import Image, ImageOps
 
 from servicekit import images
+from services.gateway.memory_cache import MemoryCache
 from services.gateway.ranking import StoredImage
 from services.gateway.single_flight import SingleFlight
 
@@ -30,24 +29,15 @@ class Thumbnails:
     """
 
     def __init__(self, cache_bytes: int, threads: int = 2) -> None:
-        self._cache_bytes = cache_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="thumbnails")
-        self._kept: OrderedDict[Key, tuple[float, StoredImage]] = OrderedDict()
-        self._kept_bytes = 0
+        self._kept: MemoryCache[Key, StoredImage] = MemoryCache(
+            cache_bytes, _KEEP_S, lambda image: len(image.data)
+        )
         self._flights: SingleFlight[Key, StoredImage] = SingleFlight()
 
     def cached(self, sha256: str, max_side_px: int) -> StoredImage | None:
         """A thumbnail made less than a minute ago."""
-        key = (sha256, max_side_px)
-        found = self._kept.get(key)
-        if found is None:
-            return None
-        made_at, image = found
-        if time.monotonic() - made_at > _KEEP_S:
-            self._forget(key)
-            return None
-        self._kept.move_to_end(key)
-        return image
+        return self._kept.get((sha256, max_side_px))
 
     async def reduced(self, sha256: str, image: StoredImage, max_side_px: int) -> StoredImage:
         """The photograph with no side above `max_side_px`, upright, in a format that browsers
@@ -59,26 +49,12 @@ class Thumbnails:
             return await loop.run_in_executor(self._pool, reduce_image, image, max_side_px)
 
         small = await self._flights.run(key, work)
-        self._keep(key, small)
+        self._kept.put(key, small)
         return small
 
     def close(self) -> None:
         """Ends the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _keep(self, key: Key, image: StoredImage) -> None:
-        self._forget(key)
-        if len(image.data) > self._cache_bytes:
-            return
-        self._kept[key] = (time.monotonic(), image)
-        self._kept_bytes += len(image.data)
-        while self._kept_bytes > self._cache_bytes:
-            self._forget(next(iter(self._kept)))
-
-    def _forget(self, key: Key) -> None:
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self._kept_bytes -= len(found[1].data)
 
 
 def reduce_image(image: StoredImage, max_side_px: int) -> StoredImage:
