@@ -2,6 +2,7 @@ import type { ComponentType, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { announcement } from "../announce";
 import { t } from "../i18n";
+import { DropTarget } from "../photo/DropTarget";
 import { route, type View } from "../router";
 import Search from "../views/search";
 import { Header } from "./Header";
@@ -40,6 +41,7 @@ export function App(): VNode {
       <main id="content" tabIndex={-1} ref={main}>
         <Shown view={view} />
       </main>
+      <DropTarget />
       <p class="visually-hidden" aria-live="polite" role="status">
         {announcement.value}
       </p>

@@ -1,0 +1,143 @@
+import { effect, signal } from "@preact/signals";
+import { search } from "../api/clients";
+import { type AppError, toAppError, wasCancelled } from "../api/errors";
+import { type Match, toMatches } from "../api/match";
+import type { PartReport } from "../gen/lookalike/gateway/v1/search_pb";
+import { find } from "../photo/store";
+import { route, scrollToRestore } from "../router";
+import type { Query } from "./query";
+import { partsOf, requestOf } from "./request";
+import { query } from "./state";
+import { urlOf } from "./url";
+
+/** The answer that is shown. */
+export interface Results {
+  /** The search that it answers. */
+  of: Query;
+  matches: Match[];
+  nextPageToken: string;
+  candidateCount: number;
+  noGoodMatch: boolean;
+  /** True if the products are in an order of nearness. */
+  ranked: boolean;
+  reports: PartReport[];
+  /** Photographs of the link that this browser does not have. */
+  missingPhotos: string[];
+}
+
+/** What was found last; it stays while something new is looked for. */
+export const results = signal<Results | null>(null);
+/** What is being waited for. */
+export const waiting = signal<"nothing" | "first" | "more">("nothing");
+/** Why the last call failed. */
+export const failure = signal<AppError | null>(null);
+
+let running: AbortController | undefined;
+let photos = new Map<string, Uint8Array>();
+
+/** Searches whenever what is searched for changes. */
+export function startResults(): void {
+  let asked = "";
+  effect(() => {
+    if (route.value.view !== "search") {
+      running?.abort();
+      waiting.value = "nothing";
+      asked = "";
+      return;
+    }
+    const wanted = query.value;
+    const url = urlOf(wanted);
+    const known = results.peek();
+    // Going back to what is still there: it is shown as it was left.
+    const wentBack = scrollToRestore.peek() !== null && known !== null && urlOf(known.of) === url;
+    const same = url === asked;
+    asked = url;
+    if (!failure.peek() && (same || wentBack)) return;
+    void findFirst(wanted);
+  });
+}
+
+/** Does the last call again. */
+export function again(): void {
+  const known = results.peek();
+  if (known && urlOf(known.of) === urlOf(query.peek()) && known.nextPageToken) void findMore();
+  else void findFirst(query.peek());
+}
+
+async function findFirst(wanted: Query): Promise<void> {
+  running?.abort();
+  const mine = new AbortController();
+  running = mine;
+  waiting.value = "first";
+  try {
+    const missingPhotos = await readPhotos(wanted);
+    const response = await search.searchProducts(requestOf(wanted, photos, ""), { signal: mine.signal });
+    if (mine.signal.aborted) return;
+    results.value = {
+      of: wanted,
+      matches: toMatches(response),
+      nextPageToken: response.nextPageToken,
+      candidateCount: Number(response.candidateCount),
+      noGoodMatch: response.noGoodMatch ?? false,
+      ranked: response.embeddingVersion !== "",
+      reports: response.partReports,
+      missingPhotos,
+    };
+    failure.value = null;
+    waiting.value = "nothing";
+  } catch (thrown) {
+    fail(thrown, mine.signal);
+  }
+}
+
+/** Adds the next page to what is shown. */
+export async function findMore(): Promise<void> {
+  const known = results.peek();
+  if (!known?.nextPageToken || waiting.peek() !== "nothing") return;
+  const mine = new AbortController();
+  running = mine;
+  waiting.value = "more";
+  try {
+    const response = await search.searchProducts(requestOf(known.of, photos, known.nextPageToken), {
+      signal: mine.signal,
+    });
+    if (mine.signal.aborted) return;
+    // A product that was changed meanwhile may come twice.
+    const shown = new Set(known.matches.map((match) => match.product.productId));
+    const fresh = toMatches(response).filter((match) => !shown.has(match.product.productId));
+    results.value = {
+      ...known,
+      matches: [...known.matches, ...fresh],
+      nextPageToken: response.nextPageToken,
+    };
+    failure.value = null;
+    waiting.value = "nothing";
+  } catch (thrown) {
+    const error = fail(thrown, mine.signal);
+    if (error?.reason === "PAGE_TOKEN_INVALID") void findFirst(known.of);
+  }
+}
+
+function fail(thrown: unknown, signal: AbortSignal): AppError | undefined {
+  // What was superseded has nothing to say any more.
+  if (signal.aborted || wasCancelled(thrown)) return undefined;
+  waiting.value = "nothing";
+  failure.value = toAppError(thrown);
+  return failure.value;
+}
+
+/** Reads the photographs of a search; returns those that are not to be had. */
+async function readPhotos(wanted: Query): Promise<string[]> {
+  const next = new Map<string, Uint8Array>();
+  const missing: string[] = [];
+  for (const part of partsOf(wanted)) {
+    if (part.kind !== "photo") continue;
+    const held = photos.get(part.sha256);
+    const photo = held ? undefined : await find(part.sha256);
+    const bytes = held ?? (photo && new Uint8Array(await photo.blob.arrayBuffer()));
+    if (bytes) next.set(part.sha256, bytes);
+    else missing.push(part.sha256);
+  }
+  photos = next;
+  return missing;
+}

@@ -1,0 +1,111 @@
+import type { VNode } from "preact";
+import { useMessages } from "../../i18n";
+import { Chip } from "../../parts/Chip";
+import { Icon } from "../../parts/Icon";
+import { Picture } from "../../parts/Picture";
+import { urlOfPhoto } from "../../photo/store";
+import { likedProduct } from "../../search/likes";
+import {
+  EMPTY,
+  FEATURES,
+  hasFilters,
+  type LikePart,
+  type Part,
+  type PhotoPart,
+  partId,
+  toggleFilter,
+  WANTED,
+  withoutPart,
+  withPart,
+} from "../../search/query";
+import { query, searchFor } from "../../search/state";
+import { messages } from "./messages";
+import { Swatch } from "./Swatch";
+import { WeightControl } from "./WeightControl";
+import "./parts-bar.css";
+
+/** Everything the search is made of, each part to be weighed and taken away. */
+export function PartsBar(): VNode | null {
+  const t = useMessages(messages);
+  const now = query.value;
+  // Words by themselves stand in the box; in a mix they are a part like the others.
+  const words = now.text.trim() !== "" && now.parts.length > 0;
+  if (!words && now.parts.length === 0 && !hasFilters(now)) return null;
+  return (
+    <div class="parts-bar">
+      <ul class="parts" aria-label={t("parts.label")}>
+        {words && (
+          <li>
+            <PartChip part={{ kind: "text", text: now.text.trim(), weight: WANTED }} fromBox />
+          </li>
+        )}
+        {now.parts.map((part) => (
+          <li key={partId(part)}>
+            <PartChip part={part} />
+          </li>
+        ))}
+        {FEATURES.flatMap((feature) =>
+          (now.filters[feature] ?? []).map((value) => (
+            <li key={`${feature} ${value}`}>
+              <Chip name={value} onRemove={() => searchFor(toggleFilter(now, feature, value))}>
+                {feature === "colour" ? <Swatch name={value} /> : null}
+                <span class="part-name">{value}</span>
+              </Chip>
+            </li>
+          )),
+        )}
+      </ul>
+      <button type="button" class="button quiet small" onClick={() => searchFor(EMPTY)}>
+        {t("parts.clear")}
+      </button>
+    </div>
+  );
+}
+
+function PartChip({ part, fromBox = false }: { part: Part; fromBox?: boolean }): VNode {
+  const t = useMessages(messages);
+  const now = query.value;
+  const name = usePartName(part);
+  // Words of the box become a part of their own when they are weighed.
+  const base = fromBox ? { ...now, text: "" } : now;
+  return (
+    <Chip
+      name={name}
+      negative={part.weight < 0}
+      onRemove={() => searchFor(fromBox ? base : withoutPart(now, part))}
+    >
+      {part.kind === "photo" && <PhotoThumbnail part={part} />}
+      {part.kind === "like" && <LikeThumbnail part={part} />}
+      <WeightControl
+        weight={part.weight}
+        name={name}
+        onChange={(weight) => searchFor(withPart(base, { ...part, weight }))}
+      >
+        {part.weight < 0 && <span class="part-not">{t("part.notMark")}</span>}
+        <span class="part-name">{name}</span>
+      </WeightControl>
+    </Chip>
+  );
+}
+
+function usePartName(part: Part): string {
+  const t = useMessages(messages);
+  const liked = part.kind === "like" ? likedProduct(part.productId).value : null;
+  if (part.kind === "text") return part.text;
+  if (part.kind === "like") return t("part.like", { name: liked?.name || part.productId });
+  return part.garment ? t(`part.photo.${part.garment}`) : t("part.photo");
+}
+
+function PhotoThumbnail({ part }: { part: PhotoPart }): VNode {
+  const url = urlOfPhoto(part.sha256);
+  return url ? <img class="part-picture" src={url} alt="" /> : <Icon name="picture" size={18} />;
+}
+
+function LikeThumbnail({ part }: { part: LikePart }): VNode {
+  const product = likedProduct(part.productId).value;
+  return (
+    <span class="part-picture">
+      {product ? <Picture image={product.images[0]} side={160} alt="" eager /> : null}
+    </span>
+  );
+}
