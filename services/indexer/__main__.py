@@ -49,6 +49,7 @@ class Indexer:
     config: IndexerConfig
     store: Store
     mirror: SpaceMirror
+    gate: VersionGate
     servicer: IndexerServicer
     space_servicer: SpaceServicer
     maps: CatalogueMaps
@@ -119,13 +120,14 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
     health.add_probe("search", lambda: batcher.healthy, "the search's worker is gone or stuck")
     shown = ShownProducts(wire.shown, config.shown_max_bytes)
     catalogue = Catalogue(store, mirror, gate, search, shown)
-    maps = CatalogueMaps(store, mirror, DrawingProcess(config.map_threads).draw, metrics)
+    maps = CatalogueMaps(store, mirror, gate, DrawingProcess(config.map_threads).draw, metrics)
     servicer = IndexerServicer(catalogue, metrics, config.max_message_bytes)
     try:
         yield Indexer(
             config,
             store,
             mirror,
+            gate,
             servicer,
             SpaceServicer(catalogue),
             maps,

@@ -458,6 +458,9 @@ class Store(Protocol):
     async def sweep_images(self, grace_s: float) -> int:
         """Removes the bytes that no product has needed for so long; returns how many."""
 
+    async def version(self) -> int:
+        """The newest index version, which the mirror may not have reached yet."""
+
     async def spaces(self) -> Spaces: ...
 
     async def count_in(self, space: int) -> tuple[int, int]:

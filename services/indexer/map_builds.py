@@ -25,6 +25,7 @@ from services.indexer.maps import (
 from services.indexer.mirror import SpaceMirror, SpaceView
 from services.indexer.projection import Projection
 from services.indexer.queries import Sitter
+from services.indexer.versions import VersionGate
 
 _log = logging.getLogger(__name__)
 
@@ -53,9 +54,17 @@ class CatalogueMaps:
     A build is a task of its own. It goes on while nobody follows it, and ends with `close`.
     """
 
-    def __init__(self, store: Store, mirror: SpaceMirror, draw: Draw, observer: Observer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mirror: SpaceMirror,
+        gate: VersionGate,
+        draw: Draw,
+        observer: Observer,
+    ) -> None:
         self._store = store
         self._mirror = mirror
+        self._gate = gate
         self._draw = draw
         self._observer = observer
         self._build: asyncio.Task[ShownMap] | None = None
@@ -81,10 +90,13 @@ class CatalogueMaps:
 
         Raises:
           FailedPrecondition: MAP_TOO_SMALL, SPACE_CONFLICT.
+          Unavailable: INDEX_BEHIND, this replica does not hear of writes for too long.
           LookalikeError: what else ended the build.
         """
         self._check_open()
         if self._build is None or self._build.done():
+            # What was written before this call is drawn.
+            await self._gate.wait(await self._store.version(), None)
             view = self._mirror.active
             count = await asyncio.to_thread(view.projection.count_in, Slot.OWN)
             if count < FEWEST_PRODUCTS:

@@ -10,7 +10,7 @@ import pytest
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
-from lookalike.indexer.v1 import spaces_pb2, spaces_pb2_grpc
+from lookalike.indexer.v1 import map_pb2, map_pb2_grpc, spaces_pb2, spaces_pb2_grpc
 from servicekit.errors import FailedPrecondition
 from services.indexer.config import IndexerConfig
 from services.indexer.domain import ProductImage
@@ -167,6 +167,29 @@ async def test_an_older_store_becomes_the_first_space(older: IndexerConfig) -> N
     lacking = await stub.ListLacking(spaces_pb2.ListLackingRequest(embedding_version="space/2"))
     assert [one.product_id for one in lacking.products] == ["a", "b", "c"]
     assert [*lacking.products[0].image_sha256s] == [sha("a 0")]
+    await tested.stop()
+
+
+async def test_a_store_of_the_release_before_maps_opens_and_takes_one(
+    indexer_config: IndexerConfig,
+) -> None:
+    tested = IndexerUnderTest(indexer_config)
+    await tested.start()
+    await tested.upsert(*(record(f"{number}", unit(1, number)) for number in range(5)))
+    await tested.stop()
+    if indexer_config.store == "sqlite":
+        db = sqlite3.connect(indexer_config.data_dir / "index.sqlite")
+        db.execute("DROP TABLE maps")
+        db.execute("PRAGMA user_version = 2")
+        db.close()
+    else:
+        with MongoClient[dict[str, Any]](indexer_config.store) as client:
+            client.get_default_database().maps.drop()
+    await tested.start()
+    assert ids_of(await tested.search(near(unit(1)), top_k=1)) == ["0"]
+    stub: Any = map_pb2_grpc.MapServiceStub(tested.server.typed_channel)
+    *_, last = [told async for told in stub.BuildMap(map_pb2.BuildMapRequest())]
+    assert last.header.product_count == 5
     await tested.stop()
 
 

@@ -48,6 +48,8 @@ def layout(
     neighbours: NDArray[np.int32],
     distances: NDArray[np.float32],
     tell: Callable[[float], None],
+    *,
+    trees_below: int = _TREES_BELOW,
 ) -> Places:
     """A place for every vector; neighbours lie together. The same for the same vectors.
 
@@ -55,6 +57,7 @@ def layout(
       vectors: (n, d), n of 5 or more.
       neighbours, distances: (n, k); see neighbours.nearest and `neighbour_count`.
       tell: told the share that is done.
+      trees_below: of fewer points the forces come from a tree, of more by interpolation.
 
     Returns:
       (n, 2), 0 to 1 with a margin; what is as far apart across as down is so on the map too.
@@ -69,7 +72,7 @@ def layout(
     embedding = TSNEEmbedding(
         _start(vectors),
         affinities,
-        negative_gradient_method="bh" if count < _TREES_BELOW else "fft",
+        negative_gradient_method="bh" if count < trees_below else "fft",
         # More threads add forces up in another order, and the map would not be the same.
         n_jobs=1,
         random_state=_SEED,

@@ -267,6 +267,9 @@ class MongoStore:
 
     # Spaces
 
+    async def version(self) -> int:
+        return await self._spaces.version()
+
     async def spaces(self) -> Spaces:
         return await self._spaces.read()
 

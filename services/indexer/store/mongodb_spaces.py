@@ -42,6 +42,11 @@ class SpaceReads:
         for collection in (self._database.products, self._database.index_entries):
             await collection.create_index("spaces.number", name="in_space")
 
+    async def version(self) -> int:
+        async with translated():
+            found = await self._database.state.find_one({"_id": INDEX}, {"version": 1})
+        return 0 if found is None else int(found["version"])
+
     async def read(self) -> Spaces:
         async with translated():
             found = await self._database.state.find_one({"_id": INDEX})

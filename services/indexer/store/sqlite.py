@@ -276,6 +276,9 @@ class SqliteStore:
 
     # Spaces
 
+    async def version(self) -> int:
+        return await self._threads.read(sqlite_writes.read_version)
+
     async def spaces(self) -> Spaces:
         return await self._threads.read(sqlite_spaces.read)
 
