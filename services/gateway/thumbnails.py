@@ -78,5 +78,6 @@ def _reduce_transparent(opened: Image.Image, max_side_px: int) -> StoredImage:
     picture = upright.convert("RGBA")
     picture.thumbnail((max_side_px, max_side_px), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    picture.save(out, "PNG")
-    return StoredImage(out.getvalue(), "image/png")
+    # A quarter of PNG's size, and every browser shows it.
+    picture.save(out, "WEBP", quality=85, method=2)
+    return StoredImage(out.getvalue(), "image/webp")

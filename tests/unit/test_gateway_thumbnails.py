@@ -42,7 +42,7 @@ def test_a_turned_photograph_is_sent_upright() -> None:
 
 def test_transparency_is_kept() -> None:
     small = reduce_image(stored((400, 400), "PNG", "RGBA"), 50)
-    assert small.media_type == "image/png"
+    assert small.media_type == "image/webp"
     assert opened(small).mode == "RGBA"
 
 
