@@ -96,7 +96,7 @@ function How({ draft }: { draft: Draft }): VNode {
   const hopeless = failures.length > 0 && failures.every((failure) => !failure.retryable);
   return (
     <div class="draft-how">
-      <p class={`draft-at ${failed ? "failed" : progress.at}`}>
+      <p class={`draft-at is-${failed ? "failed" : progress.at}`}>
         <Icon name={iconOf(draft)} size={16} />
         {m(wordsOf(draft))}
       </p>
