@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 import grpc
 
-from lookalike.gateway.v1 import ingest_pb2_grpc, model_pb2_grpc, search_pb2_grpc
+from lookalike.gateway.v1 import (
+    ingest_pb2_grpc,
+    map_pb2_grpc,
+    model_pb2_grpc,
+    search_pb2_grpc,
+)
 from servicekit import config as settings
 from servicekit import logs, server
 from servicekit.channels import TypedChannel, open_channel
@@ -30,7 +35,7 @@ from services.gateway.query import Searcher
 from services.gateway.reembedding import Reembedder
 from services.gateway.retry import Patience
 from services.gateway.segmentations import Segmentations
-from services.gateway.servicers import ingest, model, search
+from services.gateway.servicers import ingest, maps, model, search
 from services.gateway.space_builds import SpaceBuilds
 from services.gateway.space_comparison import SpaceComparison
 from services.gateway.space_filler import SpaceFiller
@@ -38,15 +43,22 @@ from services.gateway.text_vectors import TextVectors
 from services.gateway.thumbnails import Thumbnails
 from services.gateway.upstreams import embedder, indexer, segmenter
 from services.gateway.upstreams.health import HealthClient
+from services.gateway.upstreams.maps import FULL_SERVICE_NAME as INDEXER_MAPS
+from services.gateway.upstreams.maps import MapsClient
 from services.gateway.upstreams.spaces import SpacesClient
 
 FULL_SERVICE_NAMES = (
     ingest.FULL_SERVICE_NAME,
     search.FULL_SERVICE_NAME,
     model.FULL_SERVICE_NAME,
+    maps.FULL_SERVICE_NAME,
 )
 
-_NEED_SEGMENTER = (ingest.FULL_SERVICE_NAME, model.FULL_SERVICE_NAME)
+_NEEDED_BY = {
+    "segmenter": (ingest.FULL_SERVICE_NAME, model.FULL_SERVICE_NAME),
+    "embedder": tuple(name for name in FULL_SERVICE_NAMES if name != maps.FULL_SERVICE_NAME),
+    "indexer": FULL_SERVICE_NAMES,
+}
 
 _HEALTH_TIMEOUT_S = 1.0
 
@@ -59,6 +71,7 @@ _ONLINE_READS = (
     f"{indexer.FULL_SERVICE_NAME}/ListProducts",
     f"{indexer.FULL_SERVICE_NAME}/ListFacets",
     f"{indexer.FULL_SERVICE_NAME}/GetImage",
+    f"{INDEXER_MAPS}/GetMap",
 )
 
 
@@ -71,12 +84,14 @@ class Gateway:
     ingest: ingest.IngestServicer
     search: search.SearchServicer
     model: model.ModelServicer
+    maps: maps.MapServicer
     draining: asyncio.Event
 
     def add_services(self, grpc_server: grpc.aio.Server) -> None:
         ingest_pb2_grpc.add_IngestServiceServicer_to_server(self.ingest, grpc_server)
         search_pb2_grpc.add_SearchServiceServicer_to_server(self.search, grpc_server)
         model_pb2_grpc.add_ModelServiceServicer_to_server(self.model, grpc_server)
+        map_pb2_grpc.add_MapServiceServicer_to_server(self.maps, grpc_server)
 
     async def drain(self) -> None:
         """Tells the ingest streams to finish what they have."""
@@ -187,6 +202,7 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
                 ingest.IngestServicer(needs),
                 search.SearchServicer(search_needs),
                 model.ModelServicer(changes, builds),
+                maps.MapServicer(MapsClient(to_indexer), config.search_timeout_s),
                 draining,
             )
         finally:
@@ -203,11 +219,11 @@ def _channel(config: GatewayConfig, target: str) -> TypedChannel:
 
 
 def _health(probes: dict[str, HealthClient]) -> HealthReporter:
-    """Searching needs no segmenter, but for photographs; taking in needs all three."""
+    """Searching needs no segmenter, but for photographs, the map the indexer only; taking in needs
+    all three."""
     health = HealthReporter(FULL_SERVICE_NAMES, timeout_s=_HEALTH_TIMEOUT_S)
     for name, probe in probes.items():
-        needed_by = FULL_SERVICE_NAMES if name != "segmenter" else _NEED_SEGMENTER
-        health.add_check(name, _check(name, probe), services=needed_by)
+        health.add_check(name, _check(name, probe), services=_NEEDED_BY[name])
     return health
 
 

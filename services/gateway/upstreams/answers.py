@@ -1,6 +1,6 @@
 """What an upstream's silence means to whoever asked us."""
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from typing import TypeVar
 
 from servicekit.errors import Cancelled, Internal, LookalikeError, Unavailable
@@ -19,13 +19,28 @@ async def answer(service: str, call: Awaitable[Message]) -> Message:
         return await call
     except LookalikeError as error:
         if _nobody_said_it(error):
-            raise Unavailable(
-                f"The {service} does not answer.",
-                reason="UPSTREAM_UNAVAILABLE",
-                metadata={"service": service},
-                retry_after_s=1.0,
-            ) from error
+            raise _silence(service) from error
         raise
+
+
+async def answers(service: str, call: AsyncIterable[Message]) -> AsyncIterator[Message]:
+    """A stream's responses; raises as `answer`."""
+    try:
+        async for message in call:
+            yield message
+    except LookalikeError as error:
+        if _nobody_said_it(error):
+            raise _silence(service) from error
+        raise
+
+
+def _silence(service: str) -> Unavailable:
+    return Unavailable(
+        f"The {service} does not answer.",
+        reason="UPSTREAM_UNAVAILABLE",
+        metadata={"service": service},
+        retry_after_s=1.0,
+    )
 
 
 def _nobody_said_it(error: LookalikeError) -> bool:
