@@ -10,7 +10,8 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from deploy.local import page
 from deploy.local.descriptors import descriptor_set
-from deploy.local.settings import load_edge
+from deploy.local.settings import load_edge, load_local
+from deploy.local.supervisor import closing_lines
 from servicekit.config import ConfigError
 
 
@@ -67,6 +68,24 @@ def test_a_file_that_the_edge_would_have_to_hold_is_refused_by_name(tmp_path: Pa
 def test_a_page_that_is_not_built_says_how_to_build_it(tmp_path: Path) -> None:
     [route] = page.routes(tmp_path)
     assert b"make web" in base64.b64decode(route["direct_response"]["body"]["inline_bytes"])
+
+
+@pytest.mark.parametrize(
+    ("names", "writes", "said"),
+    [
+        ([], "false", "make web"),
+        (["index.html"], "false", "LOOKALIKE_EDGE_ALLOW_WRITES=true"),
+        (["index.html"], "true", "page     http://127.0.0.1:8080\n"),
+    ],
+)
+def test_the_closing_lines_say_what_the_page_can_do(
+    tmp_path: Path, names: list[str], writes: str, said: str
+) -> None:
+    env = {
+        "LOOKALIKE_EDGE_PAGE_DIR": str(write(tmp_path, *names)),
+        "LOOKALIKE_EDGE_ALLOW_WRITES": writes,
+    }
+    assert said in "\n".join(closing_lines(load_local(env), [], 1.0))
 
 
 def test_the_policy_lets_in_pictures_of_named_servers_and_no_script_but_its_own() -> None:
