@@ -19,7 +19,8 @@ export function toMatch(result: SearchResult): Match | undefined {
     product: result.product,
     probability: result.matchProbability,
     weak: result.weak,
-    bestImage: result.product.images[result.bestImageIndex] ? result.bestImageIndex : 0,
+    // Of what is hardly alike the first photograph says more than the one that is least unlike.
+    bestImage: result.product.images[result.bestImageIndex] && !result.weak ? result.bestImageIndex : 0,
   };
 }
 

@@ -58,6 +58,11 @@ test("two parts that touch at a corner only are still closed outlines", () => {
   expect(outlines.reduce((sum, loop) => sum + areaOf(loop), 0)).toBe(200);
 });
 
+test("classes that are taken together have no line between them", () => {
+  const halves = mask(40, 40, (x) => (x < 20 ? 1 : 3));
+  expect(outlinesOf(halves, 1, 2, 3)).toHaveLength(1);
+});
+
 test("a path is closed and scaled to the photograph", () => {
   const outlines = outlinesOf(
     mask(10, 10, () => 1),

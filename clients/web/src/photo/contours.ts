@@ -14,10 +14,10 @@ const TOLERANCE_PX = 0.9;
 const LEAST_SHARE = 0.0008;
 
 /**
- * The outlines of all pixels of a class, outer edges and holes alike: closed, without the grid's stairs, for
+ * The outlines of all pixels of some classes, outer edges and holes alike: closed, without the grid's stairs, for
  * `fill-rule: evenodd`. Source: crack following along pixel edges, then Douglas and Peucker 1973.
  */
-export function outlinesOf(mask: ClassMask, wanted: number): Point[][] {
+export function outlinesOf(mask: ClassMask, ...wanted: number[]): Point[][] {
   const least = LEAST_SHARE * mask.widthPx * mask.heightPx;
   return loopsOf(mask, wanted)
     .filter((loop) => Math.abs(areaOf(loop)) >= least)
@@ -49,10 +49,10 @@ export function areaOf(loop: readonly Point[]): number {
   return sum / 2;
 }
 
-/** Follows the edges between pixels of the class and others, the class always on the right hand. */
-function loopsOf({ classes, widthPx, heightPx }: ClassMask, wanted: number): Point[][] {
+/** Follows the edges between pixels of the classes and others, the former always on the right hand. */
+function loopsOf({ classes, widthPx, heightPx }: ClassMask, wanted: readonly number[]): Point[][] {
   const is = (x: number, y: number): boolean =>
-    x >= 0 && y >= 0 && x < widthPx && y < heightPx && classes[y * widthPx + x] === wanted;
+    x >= 0 && y >= 0 && x < widthPx && y < heightPx && wanted.includes(classes[y * widthPx + x] ?? 0);
   const stride = widthPx + 1;
   // From a corner of the grid to where its edges lead: at most two, where two pixels touch at a corner.
   const edges = new Map<number, number[]>();

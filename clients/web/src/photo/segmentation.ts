@@ -1,7 +1,7 @@
 import { search } from "../api/clients";
 import { SegmentOutput } from "../gen/lookalike/gateway/v1/search_pb";
 import { Garment } from "../gen/lookalike/type/v1/garment_pb";
-import { type BoundingBox, ImageEncoding } from "../gen/lookalike/type/v1/image_pb";
+import { ImageEncoding } from "../gen/lookalike/type/v1/image_pb";
 import type { GarmentName } from "../search/query";
 import { type ClassMask, outlinesOf, pathOf } from "./contours";
 import { fitted } from "./intake";
@@ -14,16 +14,16 @@ export interface FoundGarment {
   confidence: number;
   /** Its outline, in pixels of the photograph. */
   path: string;
-  box: BoundingBox;
 }
 
 /** What was found in a photograph. */
 export interface Segmentation {
   widthPx: number;
   heightPx: number;
-  /** Largest first; empty if no clothing was found. */
+  /** Largest first; empty if no clothing was found, or only clothing of no particular kind. */
   garments: FoundGarment[];
-  mask: ClassMask;
+  /** The outline of all clothing together; empty if none was found. */
+  path: string;
 }
 
 const NAMES: Partial<Record<Garment, GarmentName>> = {
@@ -44,13 +44,16 @@ export async function segment(photo: Photo, signal: AbortSignal): Promise<Segmen
   );
   const { widthPx, heightPx } = response;
   const mask = await readMask(encodedOf(response.picture?.source));
-  const garments = response.garments.flatMap(({ garment, confidence, boundingBox }) => {
+  const draw = (...classes: number[]): string =>
+    pathOf(outlinesOf(mask, ...classes), widthPx / mask.widthPx, heightPx / mask.heightPx);
+  const garments = response.garments.flatMap(({ garment, confidence }) => {
     const name = NAMES[garment];
-    if (!name || !boundingBox) return [];
-    const path = pathOf(outlinesOf(mask, CLASS[name]), widthPx / mask.widthPx, heightPx / mask.heightPx);
-    return [{ name, confidence, path, box: boundingBox }];
+    if (!name) return [];
+    return [{ name, confidence, path: draw(CLASS[name]) }];
   });
-  return { widthPx, heightPx, garments: response.wholeImageFallback ? [] : garments, mask };
+  return response.wholeImageFallback
+    ? { widthPx, heightPx, garments: [], path: "" }
+    : { widthPx, heightPx, garments, path: draw(...Object.values(CLASS)) };
 }
 
 /** The photograph with everything but a garment (or all clothing) behind the green screen. */

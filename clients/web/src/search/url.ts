@@ -38,7 +38,8 @@ export function urlOf(query: Query): string {
     for (const value of query.filters[feature] ?? []) params.append(feature, value);
   }
   if (query.pageSize !== undefined) params.set("k", String(query.pageSize));
-  const text = params.toString();
+  // The mark of a weight may stand in an address as it is, and is easier to read so.
+  const text = params.toString().replaceAll("%7E", "~");
   return text === "" ? "/" : `/?${text}`;
 }
 

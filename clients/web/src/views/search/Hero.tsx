@@ -34,7 +34,8 @@ export function Hero(): VNode {
       <PhotoInput class="hero-photo">
         <Icon name="camera" size={28} />
         <strong>{t("hero.photo")}</strong>
-        <span>{t("hero.photoHow")}</span>
+        <span class="with-mouse">{t("hero.photoHow")}</span>
+        <span class="with-finger">{t("hero.photoTouch")}</span>
       </PhotoInput>
     </section>
   );

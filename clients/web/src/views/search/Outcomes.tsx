@@ -20,7 +20,7 @@ export function NoGoodMatch({ query: of }: { query: Query }): VNode {
         {hasFilters(of) && <WithoutFilters />}
         <PhotoInput class="button small">
           <Icon name="picture" size={16} />
-          {t("noGood.photo")}
+          {t(of.parts.some((part) => part.kind === "photo") ? "noGood.otherPhoto" : "noGood.photo")}
         </PhotoInput>
         <Link class="button small" href="/">
           {t("noGood.all")}

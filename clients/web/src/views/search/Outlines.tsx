@@ -13,7 +13,7 @@ interface OutlinesProps {
 
 /** The garments of a photograph drawn over it; a click on one chooses it, as its button beside does. */
 export function Outlines({ segmentation, chosen, solid, onChoose }: OutlinesProps): VNode {
-  const { widthPx, heightPx, garments } = segmentation;
+  const { widthPx, heightPx, garments, path: whole } = segmentation;
   return (
     <svg
       class={solid ? "outlines solid" : "outlines"}
@@ -21,6 +21,13 @@ export function Outlines({ segmentation, chosen, solid, onChoose }: OutlinesProp
       aria-hidden="true"
       focusable="false"
     >
+      {garments.length === 0 && (
+        <g class="outline">
+          <path class="outline-fill" d={whole} fill-rule="evenodd" />
+          <path class="outline-halo" d={whole} />
+          <path class="outline-line" d={whole} />
+        </g>
+      )}
       {garments.map(({ name, confidence, path }) => (
         // biome-ignore lint/a11y/noStaticElementInteractions: the buttons beside do the same for everybody
         <g

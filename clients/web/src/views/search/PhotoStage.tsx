@@ -1,4 +1,4 @@
-import { useSignal } from "@preact/signals";
+import { type Signal, useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { type AppError, toAppError, wasCancelled } from "../../api/errors";
@@ -26,7 +26,7 @@ export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
   const tries = useSignal(0);
   const there = useSignal(true);
   const look = useSignal<Look>("original");
-  const screen = useGreenScreen(part, look.value === "green");
+  const screen = useGreenScreen(part, look.value === "green", tries.value, failure);
   const url = urlOfPhoto(part.sha256);
 
   useEffect(() => {
@@ -67,7 +67,9 @@ export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
             onChoose={choose}
           />
         )}
-        {!segmentation && !failure.value && <span class="stage-scan" aria-hidden="true" />}
+        {(!segmentation || (look.value === "green" && !screen.value)) && !failure.value && (
+          <span class="stage-scan" aria-hidden="true" />
+        )}
       </figure>
       <div class="stage-side">
         <h2>{t(heading(segmentation))}</h2>
@@ -79,7 +81,9 @@ export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
             }}
           />
         )}
-        {segmentation && segmentation.garments.length === 0 && <p class="lead">{t("stage.none")}</p>}
+        {segmentation && segmentation.garments.length === 0 && (
+          <p class="lead">{t(segmentation.path === "" ? "stage.none" : "stage.unnamed")}</p>
+        )}
         {segmentation && segmentation.garments.length > 0 && (
           <>
             <p class="lead">{t("stage.how")}</p>
@@ -129,11 +133,16 @@ export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
 
 function heading(segmentation: Segmentation | null): "stage.looking" | "stage.found" | "stage.noneTitle" {
   if (!segmentation) return "stage.looking";
-  return segmentation.garments.length > 0 ? "stage.found" : "stage.noneTitle";
+  return segmentation.path !== "" ? "stage.found" : "stage.noneTitle";
 }
 
 /** The green screen's address, fetched when it is first wanted. */
-function useGreenScreen(part: PhotoPart, wanted: boolean) {
+function useGreenScreen(
+  part: PhotoPart,
+  wanted: boolean,
+  tries: number,
+  failure: Signal<AppError | null>,
+): Signal<string | null> {
   const url = useSignal<string | null>(null);
   useEffect(() => {
     if (!wanted) return;
@@ -145,14 +154,16 @@ function useGreenScreen(part: PhotoPart, wanted: boolean) {
       const picture = await greenScreen(photo, part.garment, giveUp.signal);
       mine = URL.createObjectURL(picture);
       url.value = mine;
+      failure.value = null;
     };
-    // Without it the photograph itself stays in sight; the search tells what is wrong.
-    work().catch(() => undefined);
+    work().catch((thrown: unknown) => {
+      if (!giveUp.signal.aborted && !wasCancelled(thrown)) failure.value = toAppError(thrown);
+    });
     return () => {
       giveUp.abort();
       url.value = null;
       if (mine) URL.revokeObjectURL(mine);
     };
-  }, [part.sha256, part.garment, wanted, url]);
+  }, [part.sha256, part.garment, wanted, tries, url, failure]);
   return url;
 }

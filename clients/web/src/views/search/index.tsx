@@ -53,8 +53,8 @@ export default function Search(): VNode {
       {!empty && <PartsBar />}
       {preparing.value && <p class="lead">{t("photo.preparing")}</p>}
       {photoFailure.value && <Notice error={photoFailure.value} />}
-      {photo && <PhotoStage key={photo.sha256} part={photo} />}
       <div class="search-body">
+        {photo && <PhotoStage key={photo.sha256} part={photo} />}
         <Facets />
         <Results />
       </div>

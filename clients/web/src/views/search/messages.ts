@@ -7,6 +7,7 @@ const en = {
   "hero.suggestions": "Searches to try",
   "hero.photo": "Search by photograph",
   "hero.photoHow": "Choose one, drop it anywhere, or paste it",
+  "hero.photoTouch": "Take one, or choose one",
   "hint.english": "Words are understood best in English, such as “light blue skirt”.",
   "announce.noGood": "Nothing is really close. The nearest products are shown.",
   "announce.ranked": { one: "{count} product, closest first", other: "{count} products, closest first" },
@@ -43,8 +44,10 @@ const en = {
   "results.more": "Show more",
   "results.end": "That is all.",
   "noGood.title": "Nothing here is really close to that",
-  "noGood.text": "These are the nearest products all the same. Other words or a photograph may find more.",
+  "noGood.text":
+    "These are the nearest products all the same. Other words or another photograph may find more.",
   "noGood.photo": "Try a photograph",
+  "noGood.otherPhoto": "Try another photograph",
   "noGood.all": "See the whole catalogue",
   "nothing.title": "No product passes these filters",
   "nothing.text": "Take one away and there will be more to see.",
@@ -65,6 +68,8 @@ const en = {
   "stage.noneTitle": "No clothing was recognised",
   "stage.none":
     "So the whole picture is compared, background and all. A photograph that shows the garment larger works better.",
+  "stage.unnamed":
+    "Clothing was found. The light network that this server runs does not tell kinds of garments apart, so all of it is compared.",
   "stage.look": "What is shown",
   "stage.look.original": "Original",
   "stage.look.mask": "Mask",
@@ -81,6 +86,7 @@ const es: Record<Key, Message> = {
   "hero.suggestions": "Búsquedas para probar",
   "hero.photo": "Buscar con una foto",
   "hero.photoHow": "Elígela, suéltala en cualquier sitio o pégala",
+  "hero.photoTouch": "Hazla o elígela",
   "hint.english": "Las palabras se entienden mejor en inglés, por ejemplo «light blue skirt».",
   "announce.noGood": "No hay nada realmente parecido. Se muestran los productos más próximos.",
   "announce.ranked": {
@@ -125,8 +131,9 @@ const es: Record<Key, Message> = {
   "results.end": "Eso es todo.",
   "noGood.title": "Aquí no hay nada realmente parecido",
   "noGood.text":
-    "Aun así, estos son los productos más próximos. Con otras palabras o una foto quizá haya más suerte.",
+    "Aun así, estos son los productos más próximos. Con otras palabras u otra foto quizá haya más suerte.",
   "noGood.photo": "Probar con una foto",
+  "noGood.otherPhoto": "Probar con otra foto",
   "noGood.all": "Ver todo el catálogo",
   "nothing.title": "Ningún producto cumple estos filtros",
   "nothing.text": "Quita alguno y habrá más que ver.",
@@ -147,6 +154,8 @@ const es: Record<Key, Message> = {
   "stage.noneTitle": "No se ha reconocido ninguna prenda",
   "stage.none":
     "Por eso se compara la imagen entera, fondo incluido. Una foto en la que la prenda se vea más grande funciona mejor.",
+  "stage.unnamed":
+    "Se ha encontrado ropa. La red ligera de este servidor no distingue entre tipos de prenda, así que se compara todo junto.",
   "stage.look": "Qué se muestra",
   "stage.look.original": "Original",
   "stage.look.mask": "Máscara",
@@ -159,6 +168,7 @@ const ca: Record<Key, Message> = {
   "hero.suggestions": "Cerques per provar",
   "hero.photo": "Cerca amb una foto",
   "hero.photoHow": "Tria-la, deixa-la anar on vulguis o enganxa-la",
+  "hero.photoTouch": "Fes-la o tria-la",
   "hint.english": "Les paraules s’entenen millor en anglès, per exemple «light blue skirt».",
   "announce.noGood": "No hi ha res que s’hi assembli de debò. Es mostren els productes més propers.",
   "announce.ranked": {
@@ -203,8 +213,9 @@ const ca: Record<Key, Message> = {
   "results.end": "Això és tot.",
   "noGood.title": "Aquí no hi ha res que s’hi assembli de debò",
   "noGood.text":
-    "Tot i així, aquests són els productes més propers. Amb altres paraules o amb una foto potser n’hi ha més.",
+    "Tot i així, aquests són els productes més propers. Amb altres paraules o una altra foto potser n’hi ha més.",
   "noGood.photo": "Prova-ho amb una foto",
+  "noGood.otherPhoto": "Prova-ho amb una altra foto",
   "noGood.all": "Mostra tot el catàleg",
   "nothing.title": "Cap producte compleix aquests filtres",
   "nothing.text": "Treu-ne algun i hi haurà més per veure.",
@@ -226,6 +237,8 @@ const ca: Record<Key, Message> = {
   "stage.noneTitle": "No s’ha reconegut cap peça de roba",
   "stage.none":
     "Per això es compara tota la imatge, fons inclòs. Una foto on la peça es vegi més gran funciona millor.",
+  "stage.unnamed":
+    "S’ha trobat roba. La xarxa lleugera d’aquest servidor no distingeix entre tipus de peça; per això es compara tot plegat.",
   "stage.look": "Què es mostra",
   "stage.look.original": "Original",
   "stage.look.mask": "Màscara",
