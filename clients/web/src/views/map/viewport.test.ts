@@ -1,5 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { panBy, pinch, resized, show, toMap, toScreen, wholeMap, zoomAbout, zoomOf } from "./viewport";
+import {
+  between,
+  panBy,
+  pinch,
+  resized,
+  show,
+  toMap,
+  toScreen,
+  wholeMap,
+  zoomAbout,
+  zoomOf,
+} from "./viewport";
 
 const WHOLE = wholeMap(1000, 600);
 
@@ -69,5 +80,18 @@ describe("the viewport", () => {
     const view = show(WHOLE, { x: 0.25, y: 0.7 }, 0.05);
     expect(toScreen(view, { x: 0.25, y: 0.7 })).toEqual({ x: 500, y: 300 });
     expect(toScreen(view, { x: 0.25, y: 0.75 }).y).toBeCloseTo(300 + (600 - 48) / 2, 6);
+  });
+
+  it("travels from one view to another and arrives", () => {
+    const goal = show(WHOLE, { x: 0.25, y: 0.7 }, 0.05);
+    const close = (p: object, q: object) => {
+      for (const [key, value] of Object.entries(p)) expect(q).toHaveProperty(key, expect.closeTo(value, 6));
+    };
+    close(between(WHOLE, goal, 0), WHOLE);
+    close(between(WHOLE, goal, 1), goal);
+    const half = between(WHOLE, goal, 0.5);
+    expect(half.scalePx).toBeCloseTo(Math.sqrt(WHOLE.scalePx * goal.scalePx), 6);
+    const aside = panBy(goal, 100, 0);
+    close(between(goal, aside, 0.5), panBy(goal, 50, 0));
   });
 });

@@ -125,3 +125,20 @@ function distance([p, q]: readonly [Point, Point]): number {
 function middle([p, q]: readonly [Point, Point]): Point {
   return { x: (p.x + q.x) / 2, y: (p.y + q.y) / 2 };
 }
+
+/** A view on the way from one to another, `share` of it done: zooms evenly, whatever the distance. */
+export function between(from: Viewport, to: Viewport, share: number): Viewport {
+  const screen = { x: to.widthPx / 2, y: to.heightPx / 2 };
+  const start = toMap(from, screen);
+  const end = toMap(to, screen);
+  const scalePx = from.scalePx * (to.scalePx / from.scalePx) ** share;
+  // What is near the goal moves at the pace of the zoom, else it would fly by at the end of it.
+  const grown = to.scalePx - from.scalePx;
+  const way = Math.abs(grown) < 1e-6 ? share : ((scalePx - from.scalePx) / grown) * (to.scalePx / scalePx);
+  return {
+    ...to,
+    scalePx,
+    leftPx: screen.x - (start.x + (end.x - start.x) * way) * scalePx,
+    topPx: screen.y - (start.y + (end.y - start.y) * way) * scalePx,
+  };
+}
