@@ -9,7 +9,10 @@ the reasons.
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, Final
+
+WARM_UP_FRACTION: Final = "warm_up_fraction"
+"""In the metadata of WARMING_UP: the share of the warm-up that is done, 0 to 1, as a decimal."""
 
 
 class Code(IntEnum):

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from servicekit.errors import LookalikeError, Unavailable
+from servicekit.errors import WARM_UP_FRACTION, LookalikeError, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class HealthReporter:
         self._not_needed: dict[str, frozenset[str]] = {}
         self._changed = asyncio.Event()
         self._closed = False
+        self._warm_up_fraction: Callable[[], float] = lambda: 0.0
 
     @property
     def serving(self) -> bool:
@@ -67,7 +68,12 @@ class HealthReporter:
     def refusal(self) -> LookalikeError | None:
         """The answer to calls that come while the service warms up or drains; else None."""
         if self._phase is _Phase.WARMING:
-            return Unavailable("The service is warming up.", reason="WARMING_UP", retry_after_s=1.0)
+            return Unavailable(
+                "The service is warming up.",
+                reason="WARMING_UP",
+                metadata={WARM_UP_FRACTION: f"{self._warm_up_fraction():.2f}"},
+                retry_after_s=1.0,
+            )
         if self._phase is _Phase.DRAINING:
             return Unavailable(
                 "The service is shutting down.", reason="DRAINING", retry_after_s=1.0
@@ -108,6 +114,10 @@ class HealthReporter:
         """Calls `listener` with the state now and after every change."""
         self._listeners.append(listener)
         listener(self._serving)
+
+    def measure_warm_up(self, fraction: Callable[[], float]) -> None:
+        """Names what tells the share of the warm-up that is done; 0 until then."""
+        self._warm_up_fraction = fraction
 
     def ready(self) -> None:
         """Ends the warm-up."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Final, Protocol
 from wsgiref.simple_server import WSGIServer
 
 import grpc
@@ -81,6 +81,15 @@ class MetricsPage:
         self._thread.join()
 
 
+class CallListener(Protocol):
+    """Hears of calls beside Prometheus; in the event loop's thread."""
+
+    def call_began(self, method: str) -> None: ...
+
+    def call_ended(self, method: str, code: str, seconds: float) -> None:
+        """code: a status code's name, such as `OK`."""
+
+
 class ServiceMetrics:
     """The metrics of one service process.
 
@@ -133,11 +142,20 @@ class ServiceMetrics:
             for code in grpc.StatusCode:
                 self._handled.labels(method, code.name)
         self._batch_families: _BatchFamilies | None = None
+        self._listeners: list[CallListener] = []
+
+    def listen_to_calls(self, listener: "CallListener") -> None:
+        """Tells it of every call from now on."""
+        self._listeners.append(listener)
 
     def rpc_began(self, method: str) -> None:
         self._in_flight.labels(self._known(method)).inc()
+        for listener in self._listeners:
+            listener.call_began(method)
 
     def rpc_ended(self, method: str, code: str, seconds: float) -> None:
+        for listener in self._listeners:
+            listener.call_ended(method, code, seconds)
         label = self._known(method)
         self._in_flight.labels(label).dec()
         self._handled.labels(label, code).inc()

@@ -7,6 +7,7 @@ from servicekit import config as settings
 from servicekit import logs, server
 from servicekit.health import HealthReporter
 from servicekit.metrics import ServiceMetrics
+from servicekit.warm_up import warm_up
 from services.embedder.assembly import Assembly, registered
 from services.embedder.config import PREFIX, EmbedderConfig
 from services.embedder.metrics import EmbedderMetrics
@@ -41,10 +42,7 @@ async def main() -> int:
         )
         servicer = EmbedderServicer(shelf, own)
 
-        async def warm_up() -> None:
-            for model in models:
-                await assembly.warm_up(model)
-
+        steps = [step for model in models for step in assembly.warm_up_steps(model)]
         try:
             return await server.serve(
                 config=config,
@@ -55,7 +53,7 @@ async def main() -> int:
                 full_service_names=[FULL_SERVICE_NAME],
                 health=health,
                 metrics=metrics,
-                warm_up=warm_up,
+                warm_up=lambda: warm_up(steps, health),
             )
         finally:
             await shelf.close()

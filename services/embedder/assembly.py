@@ -15,6 +15,7 @@ from models.registry import (
 from servicekit.batching import MicroBatcher
 from servicekit.images import DecodeLimits, decode, from_raw
 from servicekit.metrics import ServiceMetrics
+from servicekit.warm_up import Step
 from services.embedder.backends.onnx import OnnxOptions
 from services.embedder.config import EmbedderConfig
 from services.embedder.domain import Embedder, Pixels, Preparation, Tokens, Vector
@@ -38,14 +39,14 @@ class Assembly:
         options = OnnxOptions(config.provider, config.strict_provider, config.threads)
         return await asyncio.to_thread(load_model, name, options)
 
-    async def warm_up(self, model: Model) -> None:
-        config = self.config
-        await asyncio.to_thread(model.warm_up, config.image_max_batch, config.text_max_batch)
+    def warm_up_steps(self, model: Model) -> list[Step]:
+        return model.warm_up_steps(self.config.image_max_batch, self.config.text_max_batch)
 
     async def load_warm(self, name: str) -> ServedModel:
         """A model that serves at once, beside others."""
         model = await self.load(name)
-        await self.warm_up(model)
+        for step in self.warm_up_steps(model):
+            await asyncio.to_thread(step)
         return self.serve(model, beside=True)
 
     def serve(self, model: Model, *, beside: bool) -> ServedModel:

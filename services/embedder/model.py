@@ -36,10 +36,14 @@ class Model:
     least_tokens: int
     """What the shortest text has, padded."""
 
-    def warm_up(self, image_max_batch: int, text_max_batch: int) -> None:
-        """Blocking; runs every shape once."""
-        self.images.warm_up(image_max_batch)
-        self.texts.warm_up(self.least_tokens, text_max_batch)
+    def warm_up_steps(
+        self, image_max_batch: int, text_max_batch: int
+    ) -> list[Callable[[], object]]:
+        """Runs of every shape, each blocking."""
+        return [
+            *self.images.warm_up_steps(image_max_batch),
+            *self.texts.warm_up_steps(self.least_tokens, text_max_batch),
+        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`python -m services.gateway`: settings, upstreams, pipelines, servicers, server."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from services.gateway.image_pipeline import ImagePipeline
 from services.gateway.ingest_messages import Credit
 from services.gateway.ingest_session import IngestNeeds
 from services.gateway.known import KnownStates
+from services.gateway.load import LoadWindow
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.model_changes import ModelChanges
 from services.gateway.models import ModelCache
@@ -59,6 +61,12 @@ _NEEDED_BY = {
     "embedder": tuple(name for name in FULL_SERVICE_NAMES if name != maps.FULL_SERVICE_NAME),
     "indexer": FULL_SERVICE_NAMES,
 }
+
+# What GetStatus tells the rates of.
+_SEARCHES = frozenset(
+    f"{search.FULL_SERVICE_NAME}/{method}" for method in ("SearchProducts", "FindSimilarProducts")
+)
+_INGESTS = frozenset(f"{ingest.FULL_SERVICE_NAME}/{method}" for method in ("Ingest", "IngestBatch"))
 
 _HEALTH_TIMEOUT_S = 1.0
 
@@ -112,7 +120,8 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
         index = indexer.IndexClient(to_indexer)
         metrics = ServiceMetrics("gateway", FULL_SERVICE_NAMES)
         budget = ByteBudget(config.max_ingest_bytes)
-        own = GatewayMetrics(metrics, budget)
+        load = LoadWindow(_SEARCHES, _INGESTS, time.monotonic)
+        own = GatewayMetrics(metrics, budget, load)
         spaces = SpacesClient(to_indexer)
         models = ModelCache(cuts, embeds, spaces, config.index_timeout_s)
         patience = Patience(config.patience_s, own.retried)
@@ -183,7 +192,9 @@ async def open_gateway(config: GatewayConfig) -> AsyncIterator[Gateway]:
             searcher=Searcher(segmentations, embeds, texts, index, models, own),
             photographs=Photographs(segmentations, models, index, thumbnails),
             index=index,
-            overview=SystemOverview(watched, cuts, models, index, config.status_timeout_s),
+            overview=SystemOverview(
+                watched, cuts, models, index, load.now, config.status_timeout_s
+            ),
             timeout_s=config.search_timeout_s,
         )
         changes = ModelChanges(

@@ -5,6 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from servicekit.metrics import ServiceMetrics
 from services.gateway.byte_budget import ByteBudget
 from services.gateway.catalogue import Outcome, Stage, State
+from services.gateway.load import LoadWindow
 from services.gateway.search_messages import (
     FeaturesPart,
     Part,
@@ -27,8 +28,10 @@ _UPSTREAMS = ("segmenter", "embedder", "indexer")
 class GatewayMetrics:
     """Every observer of the domain in one."""
 
-    def __init__(self, service: ServiceMetrics, budget: ByteBudget) -> None:
+    def __init__(self, service: ServiceMetrics, budget: ByteBudget, load: LoadWindow) -> None:
         prefix, registry = service.prefix, service.registry
+        self._load = load
+        service.listen_to_calls(load)
         self._products = Counter(
             f"{prefix}_ingest_products",
             "Products whose outcome became durable, by state: stored, unchanged, refused; and"
@@ -111,12 +114,15 @@ class GatewayMetrics:
     def product_finished(self, outcome: Outcome, *, replayed: bool) -> None:
         state = "replayed" if replayed else outcome.state.name.lower()
         self._products.labels(state).inc()
+        if not replayed:
+            self._load.product_ingested()
 
     def outcomes_committed(self, count: int) -> None:
         self._commits.observe(count)
 
     def image_computed(self) -> None:
         self._images.labels("computed").inc()
+        self._load.image_ingested()
 
     def image_known(self) -> None:
         self._images.labels("known").inc()

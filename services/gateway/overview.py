@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from servicekit.errors import LookalikeError, Unavailable
+from servicekit.errors import WARM_UP_FRACTION, LookalikeError, Unavailable
 from services.gateway.domain import Index, Segmenter
+from services.gateway.load import Load
 from services.gateway.models import PipelineModels
 from services.gateway.values import EmbedderInfo, IndexInfo, SegmenterInfo
 
@@ -23,7 +24,7 @@ class Serving(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """How one service is."""
+    """How one service is. warm_up_fraction: while it warms up, the share that is done."""
 
     name: str
     serving: Serving
@@ -31,6 +32,7 @@ class ServiceState:
     detail: str
     execution_provider: str
     latency_ms: float
+    warm_up_fraction: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Overview:
     services: tuple[ServiceState, ...]
     index: IndexInfo | None
     pipeline_version: str
+    load: Load
 
 
 class HealthProbe(Protocol):
@@ -77,6 +80,7 @@ class SystemOverview:
     """Asks everybody.
 
     Args:
+      load: what this gateway has done lately.
       timeout_s: after which a service counts as unreachable.
     """
 
@@ -86,12 +90,14 @@ class SystemOverview:
         segmenter: Segmenter,
         embedder: ModelProbe,
         index: Index,
+        load: Callable[[], Load],
         timeout_s: float,
     ) -> None:
         self._watched = watched
         self._segmenter = segmenter
         self._embedder = embedder
         self._index = index
+        self._load = load
         self._timeout_s = timeout_s
 
     async def now(self) -> Overview:
@@ -109,6 +115,7 @@ class SystemOverview:
             services=(self._own(), cuts, embeds, keeps),
             index=index if isinstance(index, IndexInfo) else None,
             pipeline_version=pipeline_version,
+            load=self._load(),
         )
 
     def _own(self) -> ServiceState:
@@ -146,7 +153,15 @@ class SystemOverview:
                     f"The {name} says that it does not serve.", reason="UPSTREAM_UNAVAILABLE"
                 )
             )
-        return ServiceState(name, serving, error, _detail(known), provider, latency_ms), known
+        fraction = None if error is None else _warm_up_fraction(error)
+        detail = _detail(known)
+        return ServiceState(name, serving, error, detail, provider, latency_ms, fraction), known
+
+
+def _warm_up_fraction(error: LookalikeError) -> float | None:
+    if error.reason != "WARMING_UP" or WARM_UP_FRACTION not in error.metadata:
+        return None
+    return float(error.metadata[WARM_UP_FRACTION])
 
 
 def _detail(info: Info | None) -> str:

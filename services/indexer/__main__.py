@@ -116,6 +116,7 @@ async def open_indexer(config: IndexerConfig) -> AsyncIterator[Indexer]:
             raise Unavailable("the index does not hear of changes", reason="UPSTREAM_UNAVAILABLE")
 
     health = HealthReporter(FULL_SERVICE_NAMES)
+    health.measure_warm_up(lambda: mirror.loaded_fraction)
     health.add_check("store", check_store)
     health.add_probe("search", lambda: batcher.healthy, "the search's worker is gone or stuck")
     shown = ShownProducts(wire.shown, config.shown_max_bytes)

@@ -58,12 +58,14 @@ class SpaceMirror:
     def __init__(self, on_version: Callable[[int], None] = lambda _: None) -> None:
         self._on_version = on_version
         self._version = 0
+        self._expected = 0
         self._state = _state(Spaces(), {_NO_SPACE: Projection()})
 
     # As a store feeds it
 
     def reset(self, spaces: Spaces, expected: int) -> None:
         projections = {}
+        self._expected = expected
         for number in _numbers(spaces):
             known = self._state.views.get(number)
             # The same object where it goes on: it counts its loads.
@@ -126,6 +128,13 @@ class SpaceMirror:
     def active(self) -> SpaceView:
         """What searches that name no space, and lists, are answered from."""
         return self._state.active
+
+    @property
+    def loaded_fraction(self) -> float:
+        """While it is loaded, about how much is in already, 0 to 1."""
+        if not self._expected:
+            return 0.0
+        return min(self.active.projection.tally().product_count / self._expected, 1.0)
 
     @property
     def projections(self) -> list[Projection]:

@@ -10,6 +10,7 @@ from servicekit.batching import MicroBatcher
 from servicekit.health import HealthReporter
 from servicekit.images import DecodeLimits
 from servicekit.metrics import ServiceMetrics
+from servicekit.warm_up import warm_up
 from services.segmenter.assembly import segmenter_version, tools
 from services.segmenter.backends.onnx import OnnxOptions, load_backend
 from services.segmenter.config import PREFIX, SegmenterConfig
@@ -52,7 +53,7 @@ async def main() -> int:
                 full_service_names=[FULL_SERVICE_NAME],
                 health=health,
                 metrics=metrics,
-                warm_up=lambda: asyncio.to_thread(backend.warm_up, config.max_batch),
+                warm_up=lambda: warm_up(backend.warm_up_steps(config.max_batch), health),
             )
         finally:
             await batcher.close(grace_s=1.0)

@@ -166,8 +166,8 @@ class Backend(Protocol):
         """Any thread."""
         ...
 
-    def warm_up(self, max_batch_size: int) -> None:
-        """Makes the first request as fast as the second; blocking."""
+    def warm_up_steps(self, max_batch_size: int) -> Sequence[Callable[[], object]]:
+        """What makes the first request as fast as the second, step by step; each is blocking."""
         ...
 
 

@@ -23,7 +23,8 @@ CROP_SIDE_PX = 384
 def run(quick: bool) -> list[Row]:
     """Rows of the embedder."""
     model = load_model("lookalike-mini-v1", OnnxOptions("auto", False, 0))
-    model.warm_up(8, 32)
+    for step in model.warm_up_steps(8, 32):
+        step()
     repeats = 20 if quick else 200
     rows = _towers(model, repeats)
     rows += asyncio.run(_served(model, repeats))

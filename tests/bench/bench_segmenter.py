@@ -38,8 +38,10 @@ def run(quick: bool) -> list[Row]:
     """Rows of the segmenter."""
     exact = load_backend(OnnxOptions("fp32", provider="cpu"))
     quantised = load_backend(OnnxOptions("int8", provider="cpu"))
-    exact.warm_up(1)
-    quantised.warm_up(1)
+    for step in exact.warm_up_steps(1):
+        step()
+    for step in quantised.warm_up_steps(1):
+        step()
     rows = _forward(exact, quantised, 2 if quick else 6)
     rows += _pixel_work(quantised, 5 if quick else 20)
     rows += asyncio.run(_served(quantised, 6 if quick else 24))

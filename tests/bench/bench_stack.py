@@ -61,8 +61,10 @@ def _full_network(folder: Path, images: int) -> list[Row]:
     """The default segmenter: throughput against the networks alone, and memory."""
     backend = load_backend(OnnxOptions())
     model = load_model("lookalike-mini-v1", EmbedderOptions("auto", False, 0))
-    backend.warm_up(1)
-    model.warm_up(8, 1)
+    for step in backend.warm_up_steps(1):
+        step()
+    for step in model.warm_up_steps(8, 1):
+        step()
     stack = Stack(folder / "full")
     try:
         stack.start()
@@ -177,7 +179,8 @@ def _rss_rows(stack: Stack, log: MemoryLog, images: int, variant: str) -> list[R
 def _queries(folder: Path, products: int, rounds: int) -> list[Row]:
     stack = Stack(folder / "queries", env={"LOOKALIKE_SEGMENTER_VARIANT": "u2netp"})
     model = load_model("lookalike-mini-v1", EmbedderOptions("auto", False, 0))
-    model.warm_up(1, 32)
+    for step in model.warm_up_steps(1, 32):
+        step()
     try:
         stack.start()
         return asyncio.run(_query_rows(stack, model, products, rounds))

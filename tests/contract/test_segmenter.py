@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import grpc
 import numpy as np
@@ -284,8 +284,8 @@ class Held:
     def postprocess(self, scores: Scores) -> Probabilities:
         return self._inner.postprocess(scores)
 
-    def warm_up(self, max_batch_size: int) -> None:
-        self._inner.warm_up(max_batch_size)
+    def warm_up_steps(self, max_batch_size: int) -> Sequence[Callable[[], object]]:
+        return self._inner.warm_up_steps(max_batch_size)
 
 
 async def test_a_full_service_refuses_at_once_and_says_when_to_retry() -> None:

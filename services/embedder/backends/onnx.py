@@ -1,7 +1,8 @@
 """The two towers on ONNX Runtime: CUDA if it is there, else the CPU."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -58,11 +59,10 @@ class OnnxImageTower:
         vectors = self._session.run(None, {self._input_name: np.stack(batch)})[0]
         return list(first_numbers(vectors, self._dimension))
 
-    def warm_up(self, max_batch_size: int) -> None:
-        """Runs the smallest and the largest batch, so that no request is the first."""
+    def warm_up_steps(self, max_batch_size: int) -> list[Callable[[], object]]:
+        """Runs of the smallest and the largest batch, so that no request is the first."""
         blank = np.full(self._input_shape, 255, np.uint8)
-        for size in sorted({1, max_batch_size}):
-            self.embed([blank] * size)
+        return [partial(self.embed, [blank] * size) for size in sorted({1, max_batch_size})]
 
 
 class OnnxTextTower:
@@ -103,11 +103,17 @@ class OnnxTextTower:
                 vectors[i] = outputs[row]
         return [vector for vector in vectors if vector is not None]
 
-    def warm_up(self, least_length: int, max_batch_size: int) -> None:
-        """Runs every padded length from the least on once, and the least as a full batch."""
-        for length in range(least_length, self._context_length + 1, _LENGTH_STEP):
-            self.embed([Tokens(np.ones(length, np.int32), False)])
-        self.embed([Tokens(np.ones(least_length, np.int32), False)] * max_batch_size)
+    def warm_up_steps(self, least_length: int, max_batch_size: int) -> list[Callable[[], object]]:
+        """Runs of every padded length from the least on, and of the least as a full batch."""
+
+        def blank(length: int) -> Tokens:
+            return Tokens(np.ones(length, np.int32), False)
+
+        lengths = range(least_length, self._context_length + 1, _LENGTH_STEP)
+        return [
+            *(partial(self.embed, [blank(length)]) for length in lengths),
+            partial(self.embed, [blank(least_length)] * max_batch_size),
+        ]
 
     def _padded(self, length: int) -> int:
         return min(-(-length // _LENGTH_STEP) * _LENGTH_STEP, self._context_length)

@@ -11,6 +11,7 @@ from servicekit.errors import InvalidArgument
 from servicekit.status import to_status
 from services.gateway.category_guess import CategoryGuess
 from services.gateway.feature_words import Features
+from services.gateway.load import Load
 from services.gateway.overview import Overview, ServiceState
 from services.gateway.page_token import query_digest
 from services.gateway.photographs import Output, Shown
@@ -308,6 +309,20 @@ def overview(value: Overview) -> search_pb2.GetStatusResponse:
         index_version=index.index_version if index is not None else 0,
         pipeline_version=value.pipeline_version,
         store=index.store if index is not None else "",
+        load=_load(value.load),
+    )
+
+
+def _load(value: Load) -> search_pb2.GatewayLoad:
+    return search_pb2.GatewayLoad(
+        window_s=value.window_s,
+        searches_per_s=value.searches_per_s,
+        search_p50_ms=value.search_p50_ms,
+        search_p95_ms=value.search_p95_ms,
+        ingested_products_per_s=value.ingested_products_per_s,
+        ingested_images_per_s=value.ingested_images_per_s,
+        open_ingest_calls=value.open_ingest_calls,
+        errors_per_s=value.errors_per_s,
     )
 
 
@@ -319,4 +334,5 @@ def _service(value: ServiceState) -> search_pb2.ServiceStatus:
         detail=value.detail,
         execution_provider=value.execution_provider,
         latency_ms=value.latency_ms,
+        warm_up_fraction=value.warm_up_fraction,
     )

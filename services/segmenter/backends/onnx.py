@@ -1,8 +1,9 @@
 """The segmentation networks on ONNX Runtime: CUDA if it is there, else the CPU."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -111,8 +112,8 @@ class ClothBackend:
             {garment: exponentials[garment.value] for garment in CLASSES},
         )
 
-    def warm_up(self, max_batch_size: int) -> None:
-        _warm_up(self._session, self.spec.input_side_px, max_batch_size)
+    def warm_up_steps(self, max_batch_size: int) -> list[Callable[[], object]]:
+        return _warm_up_steps(self._session, self.spec.input_side_px, max_batch_size)
 
 
 class SalientBackend:
@@ -142,8 +143,8 @@ class SalientBackend:
     def postprocess(self, scores: Scores) -> Probabilities:
         return Probabilities(scores[0], {})
 
-    def warm_up(self, max_batch_size: int) -> None:
-        _warm_up(self._session, self.spec.input_side_px, max_batch_size)
+    def warm_up_steps(self, max_batch_size: int) -> list[Callable[[], object]]:
+        return _warm_up_steps(self._session, self.spec.input_side_px, max_batch_size)
 
 
 def _squeezed(
@@ -162,10 +163,11 @@ def _forward(session: ort.InferenceSession, batch: Sequence[NetworkInput]) -> li
     return list(session.run(None, {name: np.stack(batch)})[0])
 
 
-def _warm_up(session: ort.InferenceSession, side_px: int, max_batch_size: int) -> None:
+def _warm_up_steps(
+    session: ort.InferenceSession, side_px: int, max_batch_size: int
+) -> list[Callable[[], object]]:
     blank = np.zeros((3, side_px, side_px), np.float32)
-    for size in sorted({1, max_batch_size}):
-        _forward(session, [blank] * size)
+    return [partial(_forward, session, [blank] * size) for size in sorted({1, max_batch_size})]
 
 
 def _session(path: Path, options: OnnxOptions) -> ort.InferenceSession:
