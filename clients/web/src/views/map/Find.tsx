@@ -12,7 +12,9 @@ import type { Atlas } from "./atlas";
 import { messages } from "./messages";
 
 /** So many products are marked at most: more would be half the map. */
-const MOST = 100;
+const MOST = 60;
+/** Of what is found, what is far less likely than the best is not marked. */
+const SHARE_OF_BEST = 0.25;
 const PAUSE_MS = 250;
 
 /** Searches by words and marks on the map what is found. */
@@ -43,7 +45,10 @@ export function Find({
       try {
         const parts = [{ part: { case: "text", value: text } as const }];
         const { results } = await search.searchProducts({ parts, pageSize: MOST }, { signal: gone.signal });
-        const good = results.filter((result) => !result.weak);
+        const least = (results[0]?.matchProbability ?? 0) * SHARE_OF_BEST;
+        const good = results.filter(
+          ({ weak, matchProbability }) => !weak && (matchProbability ?? 0) >= least,
+        );
         const places = good.flatMap(({ product }) => atlas.places.get(product?.productId ?? "") ?? []);
         count.value = places.length;
         onFound(new Set(places));

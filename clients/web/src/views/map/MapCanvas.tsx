@@ -66,7 +66,17 @@ export function MapCanvas({
       <div class="map-zoom">
         <Zoom icon="add" label={m("zoom.in")} onClick={() => stage.value?.zoom(2)} />
         <Zoom icon="minus" label={m("zoom.out")} onClick={() => stage.value?.zoom(0.5)} />
-        <Zoom icon="reload" label={m("fit")} onClick={() => stage.value?.showAll()} />
+        <button
+          type="button"
+          class="icon-button"
+          aria-label={m("fit")}
+          title={m("fit")}
+          onClick={() => stage.value?.showAll()}
+        >
+          <svg width="18" height="18" viewBox="0 0 24 24" aria-hidden="true" class="map-fit">
+            <path d="M4 9V4h5M15 4h5v5M20 15v5h-5M9 20H4v-5" />
+          </svg>
+        </button>
       </div>
       {hovered && under && <Hovered product={under} x={hovered.at.x} y={hovered.at.y} />}
       {chosen >= 0 && (

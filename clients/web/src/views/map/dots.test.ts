@@ -55,6 +55,15 @@ describe("dots", () => {
     expect(entry(picture.pixels, 10 * 20 + 10) >>> 24).toBe(255);
   });
 
+  it("are round: their corners are empty", () => {
+    for (const radius of [2, 3, 4, 6.4]) {
+      const { side, cover } = stampOf(radius);
+      expect(cover[0]).toBe(0);
+      expect(cover[(side * side - 1) / 2]).toBe(255);
+      expect(cover[(side - 1) / 2]).toBeGreaterThan(0);
+    }
+  });
+
   it("are small in a crowd, and grow with the zoom up to a limit", () => {
     expect(radiusFor(140_000, 1)).toBeLessThan(radiusFor(600, 1));
     expect(radiusFor(600, 1)).toBeLessThan(radiusFor(600, 30));

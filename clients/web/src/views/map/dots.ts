@@ -68,7 +68,7 @@ interface Stamp {
 
 /** How much of each pixel a disc covers, 0 to 255, with a rim one pixel wide. */
 export function stampOf(radius: number): Stamp {
-  const side = Math.max(2 * Math.ceil(radius) - 1, 1);
+  const side = 2 * Math.ceil(Math.max(radius - 0.5, 0)) + 1;
   const half = (side - 1) / 2;
   const cover = new Uint8Array(side * side);
   for (let y = 0; y < side; y++) {

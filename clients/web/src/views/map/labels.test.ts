@@ -50,7 +50,7 @@ describe("labels", () => {
   it("come with zoom, and say more with zoom", () => {
     const tiny = { ...neighbourhood(9), radius: 0.005 };
     expect(placeLabels([tiny], VIEW, measure)).toEqual([]);
-    const near = placeLabels([tiny], show(VIEW, tiny, 0.03), measure);
+    const near = placeLabels([tiny], show(VIEW, tiny, 0.08), measure);
     expect(near.map((label) => label.text)).toEqual(["word 9"]);
     const nearer = placeLabels([tiny], show(VIEW, tiny, 0.005), measure);
     expect(nearer.map((label) => label.text)).toEqual(["word 9 · second · third"]);

@@ -25,12 +25,13 @@ const LARGEST_PX = 22;
 const AIR_PX = 10;
 /** How wide a neighbourhood must look before it is named at all, so that words come with zoom. */
 const WORTH_NAMING_PX = 22;
-/** Beyond this width on the screen there is room for more than the first word. */
-const ROOM_FOR_TWO_PX = 170;
+/** How wide a neighbourhood must look for a second word, and for all of them. */
+const ROOM_FOR_TWO_PX = 64;
 const ROOM_FOR_ALL_PX = 420;
 
 /**
  * Chooses the labels that fit: the largest neighbourhoods first, none over another, none cut off.
+ * First every one gets its most telling word; then those that have room say more.
  * The order never depends on the view, so a label stays while the map moves until it has no room.
  */
 export function placeLabels(
@@ -41,15 +42,28 @@ export function placeLabels(
   const most = Math.max(...clusters.map((cluster) => cluster.count), 1);
   const order = [...clusters.entries()].sort(([, p], [, q]) => q.count - p.count);
   const placed: Label[] = [];
+  const fits = (label: Label) =>
+    onScreen(label, view) &&
+    !placed.some((other) => other.cluster !== label.cluster && overlap(label, other));
+  const labelled = (cluster: number, { words, x, y, count }: Neighbourhood, wordCount: number): Label => {
+    const text = words.slice(0, wordCount).join(" · ");
+    const sizePx = SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * Math.sqrt(count / most);
+    return { cluster, text, sizePx, at: toScreen(view, { x, y }), widthPx: measure(text, sizePx) };
+  };
   for (const [i, cluster] of order) {
-    const looksPx = 2 * cluster.radius * view.scalePx;
-    if (looksPx < WORTH_NAMING_PX || cluster.words.length === 0) continue;
-    const text = wordsFor(cluster.words, looksPx);
-    const sizePx = SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * Math.sqrt(cluster.count / most);
-    const at = toScreen(view, cluster);
-    const label = { cluster: i, text, sizePx, at, widthPx: measure(text, sizePx) };
-    if (onScreen(label, view) && !placed.some((other) => overlap(label, other))) {
-      placed.push(label);
+    if (looksPx(cluster, view) < WORTH_NAMING_PX || cluster.words.length === 0) continue;
+    const label = labelled(i, cluster, 1);
+    if (fits(label)) placed.push(label);
+  }
+  for (const [place, label] of placed.entries()) {
+    const cluster = clusters[label.cluster];
+    if (!cluster || looksPx(cluster, view) < ROOM_FOR_TWO_PX) continue;
+    const roomy = looksPx(cluster, view) >= ROOM_FOR_ALL_PX;
+    for (const wordCount of roomy ? [cluster.words.length, 2] : [2]) {
+      const longer = labelled(label.cluster, cluster, wordCount);
+      if (!fits(longer)) continue;
+      placed[place] = longer;
+      break;
     }
   }
   return placed;
@@ -63,9 +77,9 @@ export function labelAt(labels: readonly Label[], { x, y }: Point): Label | unde
   );
 }
 
-function wordsFor(words: readonly string[], looksPx: number): string {
-  if (looksPx >= ROOM_FOR_ALL_PX) return words.join(" · ");
-  return words.slice(0, looksPx >= ROOM_FOR_TWO_PX ? 2 : 1).join(" · ");
+/** How wide a neighbourhood looks. */
+function looksPx({ radius }: Neighbourhood, view: Viewport): number {
+  return 2 * radius * view.scalePx;
 }
 
 function onScreen({ at, widthPx, sizePx }: Label, view: Viewport): boolean {

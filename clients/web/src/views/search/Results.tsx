@@ -42,6 +42,7 @@ function Answer({ found, stale }: { found: Found; stale: boolean }): VNode {
         <Nothing query={found.of} />
       ) : (
         <>
+          <h2 class="visually-hidden">{t("results.label")}</h2>
           <p class="results-count">
             {t(found.ranked ? "results.ranked" : "results.count", { count: found.candidateCount })}
           </p>
