@@ -53,9 +53,9 @@ export class Grid {
       // The cells of a row are neighbours in memory too: one run for all of them.
       const end = entry(starts, row * side + lastColumn + 1);
       for (let at = entry(starts, row * side + firstColumn); at < end; at++) {
-        const i = entry(order, at);
-        const x = entry(xs, i);
-        const y = entry(ys, i);
+        const i = order[at] as number;
+        const x = xs[i] as number;
+        const y = ys[i] as number;
         if (x >= region.left && x <= region.right && y >= region.top && y <= region.bottom) {
           found[count++] = i;
         }
@@ -74,8 +74,8 @@ export class Grid {
     for (let row = firstRow; row <= lastRow; row++) {
       const end = entry(starts, row * side + lastColumn + 1);
       for (let at = entry(starts, row * side + firstColumn); at < end; at++) {
-        const i = entry(order, at);
-        const square = (entry(xs, i) - x) ** 2 + (entry(ys, i) - y) ** 2;
+        const i = order[at] as number;
+        const square = ((xs[i] as number) - x) ** 2 + ((ys[i] as number) - y) ** 2;
         if (square <= bestSquare) {
           best = i;
           bestSquare = square;

@@ -29,6 +29,9 @@ export interface Ink {
 
 /** Sharper than this nobody sees on a dot, and every frame would cost more. */
 const SHARPEST = 2;
+/** So many pixels of a crowded map are written in a frame at most; a finer raster shows no more of it. */
+const MOST_PIXELS = 2_000_000;
+const CROWDED = 20_000;
 const FOUND_PX = 6;
 
 /**
@@ -64,7 +67,7 @@ export class Painter {
 
   draw(scene: Scene): void {
     const sharpness = Math.min(devicePixelRatio || 1, SHARPEST);
-    const count = this.drawDots(scene, sharpness);
+    const count = this.drawDots(scene, this.dotSharpness(scene.view, sharpness));
     const { above, overlay } = this;
     fitCanvas(overlay, scene.view, sharpness);
     above.setTransform(sharpness, 0, 0, sharpness, 0, 0);
@@ -74,6 +77,11 @@ export class Painter {
     for (const point of scene.found) this.drawFound(point, scene.view);
     for (const point of [scene.hovered, scene.chosen]) if (point >= 0) this.drawRing(point, scene.view);
     this.drawLabels(scene.view);
+  }
+
+  private dotSharpness({ widthPx, heightPx }: Viewport, sharpness: number): number {
+    if (this.visible.length <= CROWDED) return sharpness;
+    return Math.min(sharpness, Math.max(Math.sqrt(MOST_PIXELS / (widthPx * heightPx)), 1));
   }
 
   /** Draws all that is in view as dots and returns how many that are. */
