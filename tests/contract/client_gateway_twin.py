@@ -15,7 +15,14 @@ import grpc
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
-from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, search_pb2, search_pb2_grpc
+from lookalike.gateway.v1 import (
+    ingest_pb2,
+    ingest_pb2_grpc,
+    map_pb2,
+    map_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+)
 from lookalike.type.v1 import filter_pb2, image_pb2, product_pb2
 
 
@@ -63,7 +70,11 @@ async def abort(context: Any, code: grpc.StatusCode, reason: str = "", message: 
     await context.abort(code, message, trailers)
 
 
-class GatewayTwin(ingest_pb2_grpc.IngestServiceServicer, search_pb2_grpc.SearchServiceServicer):
+class GatewayTwin(
+    ingest_pb2_grpc.IngestServiceServicer,
+    map_pb2_grpc.MapServiceServicer,
+    search_pb2_grpc.SearchServiceServicer,
+):
     def __init__(self, *, window_products: int = 4, window_bytes: int = 4_000) -> None:
         self.window_products = window_products
         self.window_bytes = window_bytes
@@ -76,6 +87,8 @@ class GatewayTwin(ingest_pb2_grpc.IngestServiceServicer, search_pb2_grpc.SearchS
         self.opens: list[ingest_pb2.IngestOpen] = []
         self.requests: list[Any] = []
         self.unserving: set[str] = set()
+        self.breaking = 0
+        """So many builds of a map break off after their first word."""
         self.most_in_flight = 0
 
     # --- the stream ---------------------------------------------------------------------------
@@ -338,6 +351,26 @@ class GatewayTwin(ingest_pb2_grpc.IngestServiceServicer, search_pb2_grpc.SearchS
                 service.status.CopyFrom(status_of(code_pb2.UNAVAILABLE, "WARMING_UP"))
         return response
 
+    async def GetMap(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self._note(request, context)
+        header = map_pb2.MapHeader(map_id="1", product_count=1)
+        header.clusters.add(words=["red", "skirts"], x=0.5, y=0.25, product_count=1)
+        yield map_pb2.GetMapResponse(header=header)
+        if request.known_map_id != "1":
+            points = map_pb2.MapPoints(product_ids=["a"], xy_u16=b"\xff\x7f\0\0", clusters=[-1])
+            yield map_pb2.GetMapResponse(points=points)
+
+    async def BuildMap(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        await self._note(request, context)
+        for share in (0.25, 0.75):
+            yield map_pb2.BuildMapResponse(stage=map_pb2.MAP_STAGE_LAYOUT, fraction=share)
+            if self.breaking:
+                self.breaking -= 1
+                await abort(context, grpc.StatusCode.UNAVAILABLE)
+        stored = map_pb2.BuildMapResponse(stage=map_pb2.MAP_STAGE_STORED, fraction=1)
+        stored.header.map_id = "1"
+        yield stored
+
     async def _note(self, request: Any, context: Any) -> None:
         self.requests.append(request)
         if self.call_faults:
@@ -362,6 +395,7 @@ async def serving(twin: GatewayTwin, *, port: int = 0, **options: int) -> AsyncI
     settings = {"grpc.max_receive_message_length": -1, "grpc.so_reuseport": 0, **options}
     server = grpc.aio.server(options=list(settings.items()))
     ingest_pb2_grpc.add_IngestServiceServicer_to_server(twin, server)
+    map_pb2_grpc.add_MapServiceServicer_to_server(twin, server)
     search_pb2_grpc.add_SearchServiceServicer_to_server(twin, server)
     bound = server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()

@@ -38,6 +38,14 @@ from lookalike_client.ingest.results import (
 )
 from lookalike_client.ingest.settings import IngestSettings
 from lookalike_client.ingest.stream import Broken, Opened
+from lookalike_client.maps import (
+    CatalogueMap,
+    MapCluster,
+    MapHeader,
+    MapPoint,
+    MapProgress,
+    MapStage,
+)
 from lookalike_client.models import (
     BoundingBox,
     CategoryGuess,
@@ -48,6 +56,7 @@ from lookalike_client.models import (
     Garment,
     ImageFailure,
     ImageGarment,
+    Load,
     Metric,
     PartReport,
     Product,
@@ -91,6 +100,7 @@ __all__ = [
     "Broken",
     "Cancelled",
     "Catalogue",
+    "CatalogueMap",
     "CategoryGuess",
     "ConnectError",
     "DeadlineExceeded",
@@ -114,8 +124,14 @@ __all__ = [
     "InternalError",
     "InvalidArgument",
     "Like",
+    "Load",
     "Lookalike",
     "LookalikeError",
+    "MapCluster",
+    "MapHeader",
+    "MapPoint",
+    "MapProgress",
+    "MapStage",
     "Metric",
     "NoneOf",
     "NotFound",

@@ -20,6 +20,7 @@ from lookalike_client.ingest.inputs import ProductInput
 from lookalike_client.ingest.results import IngestSummary, ProductOutcome
 from lookalike_client.ingest.settings import IngestSettings
 from lookalike_client.ingest.stream import Event, IngestRun
+from lookalike_client.maps import AsyncMap
 from lookalike_client.models import Garment
 from lookalike_client.sources import Catalogue
 from lookalike_client.spaces import AsyncSpaces
@@ -43,6 +44,7 @@ class AsyncLookalike:
 
     Attributes:
       spaces: the models and their spaces, for operators.
+      map: the map of the catalogue.
     """
 
     def __init__(self, server: str | None = None, *, timeout_s: float = 30.0) -> None:
@@ -52,6 +54,7 @@ class AsyncLookalike:
         self._search = search_pb2_grpc.SearchServiceStub(self._channel)
         self._ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
         self.spaces = AsyncSpaces(self._channel, self._call, self.server)
+        self.map = AsyncMap(self._channel, self._call, self.server)
 
     async def __aenter__(self) -> Self:
         return self

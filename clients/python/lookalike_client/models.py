@@ -324,6 +324,22 @@ class ServiceStatus(Value):
     reason: str
     """Why it does not serve; empty if it does."""
     message: str
+    warm_up_fraction: float | None = None
+    """While it loads and warms its model: the share that is done, 0 to 1."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Load(Value):
+    """What the gateway that answered has done within the last `window_s` seconds."""
+
+    window_s: float
+    searches_per_s: float
+    search_p50_ms: float
+    search_p95_ms: float
+    ingested_products_per_s: float
+    ingested_images_per_s: float
+    open_ingest_calls: int
+    errors_per_s: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -336,6 +352,8 @@ class Status(Value):
     index_version: int
     pipeline_version: str
     store: str
+    load: Load | None = None
+    """None: the gateway is of a release that does not tell."""
 
     @property
     def serving(self) -> bool:

@@ -11,6 +11,7 @@ from lookalike_client.ingest.inputs import ProductInput
 from lookalike_client.ingest.results import IngestSummary, ProductOutcome
 from lookalike_client.ingest.settings import IngestSettings
 from lookalike_client.ingest.stream import Event
+from lookalike_client.maps import AsyncMap, CatalogueMap, MapProgress
 from lookalike_client.models import Garment
 from lookalike_client.sources import Catalogue
 from lookalike_client.spaces import AsyncSpaces, BuildProgress, Comparison, Model, Switched
@@ -23,6 +24,7 @@ class Lookalike:
 
     Attributes:
       spaces: the models and their spaces, for operators.
+      map: the map of the catalogue.
 
     Its methods are those of AsyncLookalike, where they are described.
     """
@@ -35,6 +37,7 @@ class Lookalike:
         self._thread.start()
         self._client = self._run(_open(server, timeout_s))
         self.spaces = Spaces(self._client.spaces, self._run)
+        self.map = Map(self._client.map, self._run)
 
     @property
     def server(self) -> str:
@@ -253,6 +256,30 @@ class Spaces:
             self._spaces.compare(sample_size=sample_size, texts=texts, k=k)
         )
         return found
+
+
+class Map:
+    """Its methods are those of AsyncMap, where they are described."""
+
+    def __init__(self, found: AsyncMap, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
+        self._map = found
+        self._run = run
+
+    def read(self, *, known_map_id: str = "") -> CatalogueMap | None:
+        """See AsyncMap.read."""
+        found: CatalogueMap | None = self._run(self._map.read(known_map_id=known_map_id))
+        return found
+
+    def build(self, *, patience_s: float = 120.0) -> Iterator[MapProgress]:
+        """See AsyncMap.build."""
+        progress = self._map.build(patience_s=patience_s)
+        while (told := self._run(_next_progress(progress))) is not None:
+            yield told
+
+
+async def _next_progress(progress: Any) -> MapProgress | None:
+    told: MapProgress | None = await anext(progress, None)
+    return told
 
 
 async def _next_state(states: Any) -> BuildProgress | None:

@@ -323,6 +323,20 @@ def status(message: search_pb2.GetStatusResponse) -> models.Status:
         index_version=message.index_version,
         pipeline_version=message.pipeline_version,
         store=message.store,
+        load=_load(message.load) if message.HasField("load") else None,
+    )
+
+
+def _load(message: search_pb2.GatewayLoad) -> models.Load:
+    return models.Load(
+        window_s=message.window_s,
+        searches_per_s=message.searches_per_s,
+        search_p50_ms=message.search_p50_ms,
+        search_p95_ms=message.search_p95_ms,
+        ingested_products_per_s=message.ingested_products_per_s,
+        ingested_images_per_s=message.ingested_images_per_s,
+        open_ingest_calls=message.open_ingest_calls,
+        errors_per_s=message.errors_per_s,
     )
 
 
@@ -336,4 +350,5 @@ def _service(message: search_pb2.ServiceStatus) -> models.ServiceStatus:
         latency_ms=message.latency_ms,
         reason=reason,
         message=text,
+        warm_up_fraction=message.warm_up_fraction if message.HasField("warm_up_fraction") else None,
     )

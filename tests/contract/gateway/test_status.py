@@ -1,5 +1,6 @@
 """GetStatus: what a gateway has done lately, and how far a service that warms up is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from lookalike.embedder.v1 import embedder_pb2_grpc
 from lookalike.gateway.v1 import search_pb2
+from lookalike_client.cli.main import run
 from servicekit.health import HealthReporter
 from servicekit.metrics import ServiceMetrics
 from servicekit.testing import in_process
@@ -46,6 +48,14 @@ async def test_the_status_tells_what_this_gateway_has_done_lately(stack: Stack) 
     assert (await status_of(stack)).load.open_ingest_calls == 0
 
 
+async def test_the_command_shows_the_load(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    await stack.search.SearchProducts(WORDS)
+    assert await asyncio.to_thread(run, ["--server", stack.served.target, "status"]) == 0
+    printed = capsys.readouterr().out
+    assert "searches/s (half within" in printed
+    assert "0.0 errors/s" in printed
+
+
 @pytest.fixture
 async def warming() -> AsyncIterator[str]:
     """An embedder's server that has done two fifths of its warm-up; its target."""
@@ -68,9 +78,13 @@ async def warming() -> AsyncIterator[str]:
         yield served.target
 
 
-async def test_a_service_that_warms_up_says_how_far_it_is(targets: Targets, warming: str) -> None:
+async def test_a_service_that_warms_up_says_how_far_it_is(
+    targets: Targets, warming: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     apart = Targets(targets.segmenter, warming, targets.indexer)
     async with gateway_over(apart) as stack:
+        assert await asyncio.to_thread(run, ["--server", stack.served.target, "status"]) == 1
+        assert "(40% done)" in capsys.readouterr().out
         shown = {one.name: one for one in (await status_of(stack)).services}
         with pytest.raises(grpc.aio.AioRpcError) as error:
             await stack.search.SearchProducts(WORDS)

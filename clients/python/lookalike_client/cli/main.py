@@ -13,6 +13,7 @@ from lookalike_client.cli import terminal
 from lookalike_client.cli.catalogue import delete, facets, show
 from lookalike_client.cli.find import search, similar
 from lookalike_client.cli.ingest import ingest
+from lookalike_client.cli.map import map_group
 from lookalike_client.cli.model import model
 from lookalike_client.cli.service import segment, status
 from lookalike_client.errors import ApiError, IngestError, InternalError, LookalikeError
@@ -35,7 +36,10 @@ def cli(context: click.Context, server: str | None, as_json: bool) -> None:
     context.obj = {"server": server, "as_json": as_json}
 
 
-for command in (ingest, search, similar, show, delete, facets, status, segment, model):
+for command in (
+    *(ingest, search, similar, show, delete, facets, status, segment),
+    *(map_group, model),
+):
     cli.add_command(command)
 
 

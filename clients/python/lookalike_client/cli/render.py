@@ -133,6 +133,8 @@ def status(found: models.Status) -> None:
     for service in found.services:
         serves = service.state is ServingState.SERVING
         why = "" if serves else f"{service.reason}: {service.message}".strip(": ")
+        if service.warm_up_fraction is not None:
+            why += f" ({service.warm_up_fraction:.0%} done)"
         table.add_row(
             cell(service.name, "bold"),
             cell(service.state.name, "green" if serves else "red"),
@@ -150,6 +152,23 @@ def status(found: models.Status) -> None:
     )
     if found.pipeline_version:
         stdout().print(cell(f"pipeline {found.pipeline_version}"))
+    if (load := found.load) is not None:
+        stdout().print(cell(f"within the last {load.window_s:.0f} s: {_load(load)}"))
+
+
+def _load(load: models.Load) -> str:
+    told = [f"{load.searches_per_s:.1f} searches/s"]
+    if load.searches_per_s:
+        told[0] += f" (half within {load.search_p50_ms:.0f} ms, 95 % within "
+        told[0] += f"{load.search_p95_ms:.0f} ms)"
+    told.append(f"{load.errors_per_s:.1f} errors/s")
+    if load.open_ingest_calls or load.ingested_products_per_s:
+        told.append(
+            f"{load.ingested_products_per_s:.1f} products/s and "
+            f"{load.ingested_images_per_s:.1f} photographs/s from "
+            f"{load.open_ingest_calls} open ingest calls"
+        )
+    return ", ".join(told)
 
 
 def segmentation(found: models.Segmentation) -> None:
