@@ -1,20 +1,10 @@
 import { computed, effect, signal } from "@preact/signals";
 import { search } from "../api/clients";
 import { route } from "../router";
-import { FEATURES, type Feature, type Filters } from "./query";
+import { type Facet, facetsOf } from "./facet-values";
+import { FEATURES } from "./query";
 import { filterOf } from "./request";
 import { query } from "./state";
-
-/** A value of a feature with the products that choosing it would show. */
-export interface FacetValue {
-  value: string;
-  count: number;
-}
-
-export interface Facet {
-  feature: Feature;
-  values: FacetValue[];
-}
 
 const MOST_VALUES = 60;
 
@@ -32,37 +22,21 @@ export function startFacets(): void {
   effect(() => {
     if (!shown.value) return;
     void filters.value;
-    void count(query.peek().filters);
+    void count();
   });
 }
 
-async function count(chosen: Filters): Promise<void> {
+async function count(): Promise<void> {
   running?.abort();
   const mine = new AbortController();
   running = mine;
   try {
     const response = await search.listFacets(
-      { fields: [...FEATURES], filter: filterOf(chosen), maxValues: MOST_VALUES },
+      { fields: [...FEATURES], filter: filterOf(query.peek().filters), maxValues: MOST_VALUES },
       { signal: mine.signal },
     );
-    if (mine.signal.aborted) return;
-    facets.value = FEATURES.map((feature) => ({
-      feature,
-      values: (response.facets.find((facet) => facet.field === feature)?.values ?? []).flatMap(
-        ({ value, productCount }) =>
-          value?.kind.case === "stringValue"
-            ? [{ value: value.kind.value, count: Number(productCount) }]
-            : [],
-      ),
-    }));
+    if (!mine.signal.aborted) facets.value = facetsOf(response);
   } catch {
     // The search of the same moment tells what is wrong; older counts are better than none.
   }
-}
-
-/** The values that are shown: chosen ones stay even where nothing has them any more. */
-export function valuesShown(facet: Facet, chosen: readonly string[]): FacetValue[] {
-  const known = new Set(facet.values.map(({ value }) => value.toLowerCase()));
-  const lost = chosen.filter((value) => !known.has(value.trim().toLowerCase()));
-  return [...facet.values, ...lost.map((value) => ({ value, count: 0 }))];
 }

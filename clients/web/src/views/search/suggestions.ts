@@ -1,4 +1,4 @@
-import type { Facet } from "../../search/facets";
+import type { Facet } from "../../search/facet-values";
 
 const MOST = 4;
 
