@@ -1,4 +1,4 @@
-"""`make demo`: ingests the sample catalogue into the running system, searches it, prints tables.
+"""`make demo`: ingests the sample catalogue into the running system, searches it, draws its map.
 
 Everything goes through the `lookalike` command, as a user's would.
 """
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.catalogue import make_catalogue
+from deploy.local.settings import load_local
 from models.packages import FetchError
 
 _LOOKALIKE: Final = str(Path(sys.executable).with_name("lookalike"))
@@ -48,6 +49,10 @@ def main() -> int:
             document = _run([*arguments, "--json"])
             console.print()
             console.print(_table(title, arguments, document["results"]))
+        console.print()
+        console.print(_map(_run(["map", "build", "--json"])["clusters"]))
+        if (edge := load_local().edge) is not None:
+            console.print(f"\nThe map, and everything else: http://127.0.0.1:{edge.port}/map")
     except (DemoError, FetchError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -91,6 +96,20 @@ def _table(title: str, arguments: Sequence[str], results: Sequence[dict[str, Any
             str(len(result["images"])),
             ", ".join(attributes),
         )
+    return table
+
+
+def _map(clusters: Sequence[dict[str, Any]]) -> Table:
+    table = Table(
+        title="The map of the catalogue\n$ lookalike map build",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("neighbourhood")
+    table.add_column("products", justify="right")
+    for cluster in clusters:
+        table.add_row(", ".join(cluster["words"]), str(cluster["product_count"]))
     return table
 
 

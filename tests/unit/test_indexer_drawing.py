@@ -135,6 +135,18 @@ def test_a_name_that_one_product_has_in_all_its_colours_is_no_word() -> None:
     assert words(named, other) == [("red",), ("blue",)]
 
 
+def test_what_one_product_is_is_not_what_its_neighbours_are() -> None:
+    shoes = [label(category="Footwear", colour=colour) for colour in ("yellow", "white")]
+    shirts = [label(category="Shirts", colour=colour) for colour in ("white", "white", "red")]
+    assert words(shoes, shirts) == [("Footwear",), ("Shirts", "white")]
+
+
+def test_type_and_category_say_the_same_kind_of_thing() -> None:
+    shoes = [label(category="Footwear", type="shoe", person="men")] * 3
+    shirts = [label(category="T-shirts", type="t-shirt", person="women")] * 3
+    assert words(shoes, shirts) == [("Footwear", "men"), ("T-shirts", "women")]
+
+
 def test_a_word_and_its_plural_are_said_once() -> None:
     skirts = [label(f"{kind} skirt", category="Skirts") for kind in ("wide", "long", "short")]
     shirts = [label(f"{kind} top", category="Shirts") for kind in ("thin", "warm", "loose")]

@@ -31,7 +31,7 @@ _WEIGHTS: Final[Mapping[str, float]] = {
 }
 _WORDS: Final = 3
 _MOST_WORDS: Final = 4
-# A word that fewer of a neighbourhood's products have would be untrue of most of them.
+# A word that fewer of a neighbourhood's products have says little of the others.
 _COMMON: Final = 0.3
 _TELLING: Final = 1.2
 # Beside the best one, less than this share of its worth is noise.
@@ -40,6 +40,7 @@ _LONGEST: Final = 40
 
 # Whole words of letters: article numbers and sizes are none.
 _WORD: Final = re.compile(r"(?<![\w-])[^\W\d_]{3,}(?![\w-]|\.\d)")
+_PART: Final = re.compile(r"[\w-]{3,}")
 # Three letters and more, in the languages of the page and its neighbours.
 _STOP_WORDS: Final = frozenset(
     re.findall(
@@ -114,7 +115,7 @@ def _words(catalogue: _Catalogue, members: Sequence[int], most: int) -> tuple[st
     worth = {}
     for term, count in here.items():
         share, everywhere = count / len(members), catalogue.having[term] / len(catalogue.terms)
-        if share >= _COMMON and share >= _TELLING * everywhere:
+        if count > 1 and share >= _COMMON and share >= _TELLING * everywhere:
             worth[term] = _WEIGHTS[term[0]] * share * math.log(share / everywhere)
     if not worth:
         # Nothing sets them apart: what most of them have is at least true of them.
@@ -131,12 +132,12 @@ def _words(catalogue: _Catalogue, members: Sequence[int], most: int) -> tuple[st
 
 def _alike(term: Term, other: Term) -> bool:
     """Whether two terms say the same: two of one kind, or `skirt` beside `Skirts & Dresses`."""
-    if term[0] == other[0]:
+    if term[0] == other[0] or {term[0], other[0]} == {"type", "category"}:
         return True
     return any(
         long.startswith(short) and len(long) - len(short) <= 2
-        for one in _WORD.findall(term[1])
-        for two in _WORD.findall(other[1])
+        for one in _PART.findall(term[1])
+        for two in _PART.findall(other[1])
         for short, long in [sorted((one, two), key=len)]
     )
 
