@@ -45,7 +45,7 @@ const en = {
   "results.end": "That is all.",
   "noGood.title": "Nothing here is really close to that",
   "noGood.text":
-    "These are the nearest products all the same. Other words or another photograph may find more.",
+    "These are the nearest products all the same. Other words, or a photograph of what you have in mind, may find more.",
   "noGood.photo": "Try a photograph",
   "noGood.otherPhoto": "Try another photograph",
   "noGood.all": "See the whole catalogue",
@@ -131,7 +131,7 @@ const es: Record<Key, Message> = {
   "results.end": "Eso es todo.",
   "noGood.title": "Aquí no hay nada realmente parecido",
   "noGood.text":
-    "Aun así, estos son los productos más próximos. Con otras palabras u otra foto quizá haya más suerte.",
+    "Aun así, estos son los productos más próximos. Con otras palabras, o con una foto de lo que tienes en mente, quizá haya más suerte.",
   "noGood.photo": "Probar con una foto",
   "noGood.otherPhoto": "Probar con otra foto",
   "noGood.all": "Ver todo el catálogo",
@@ -213,7 +213,7 @@ const ca: Record<Key, Message> = {
   "results.end": "Això és tot.",
   "noGood.title": "Aquí no hi ha res que s’hi assembli de debò",
   "noGood.text":
-    "Tot i així, aquests són els productes més propers. Amb altres paraules o una altra foto potser n’hi ha més.",
+    "Tot i així, aquests són els productes més propers. Amb altres paraules, o amb una foto del que tens al cap, potser n’hi haurà més.",
   "noGood.photo": "Prova-ho amb una foto",
   "noGood.otherPhoto": "Prova-ho amb una altra foto",
   "noGood.all": "Mostra tot el catàleg",
