@@ -33,7 +33,8 @@ export const waiting = signal<"nothing" | "first" | "more">("nothing");
 export const failure = signal<AppError | null>(null);
 
 let running: AbortController | undefined;
-let photos = new Map<string, Uint8Array>();
+/** The photographs of what is shown: a next page needs them again. */
+let photos: ReadonlyMap<string, Uint8Array> = new Map();
 
 /** Searches whenever what is searched for changes. */
 export function startResults(): void {
@@ -70,7 +71,9 @@ async function findFirst(wanted: Query): Promise<void> {
   running = mine;
   waiting.value = "first";
   try {
-    const missingPhotos = await readPhotos(wanted);
+    const read = await readPhotos(wanted);
+    if (mine.signal.aborted) return;
+    photos = read.bytes;
     const response = await search.searchProducts(requestOf(wanted, photos, ""), { signal: mine.signal });
     if (mine.signal.aborted) return;
     results.value = {
@@ -81,7 +84,7 @@ async function findFirst(wanted: Query): Promise<void> {
       noGoodMatch: response.noGoodMatch ?? false,
       ranked: response.embeddingVersion !== "",
       reports: response.partReports,
-      missingPhotos,
+      missingPhotos: read.missing,
     };
     failure.value = null;
     waiting.value = "nothing";
@@ -126,18 +129,17 @@ function fail(thrown: unknown, signal: AbortSignal): AppError | undefined {
   return failure.value;
 }
 
-/** Reads the photographs of a search; returns those that are not to be had. */
-async function readPhotos(wanted: Query): Promise<string[]> {
-  const next = new Map<string, Uint8Array>();
+/** Reads the photographs of a search, and tells which are not to be had. */
+async function readPhotos(wanted: Query): Promise<{ bytes: Map<string, Uint8Array>; missing: string[] }> {
+  const read = new Map<string, Uint8Array>();
   const missing: string[] = [];
   for (const part of partsOf(wanted)) {
     if (part.kind !== "photo") continue;
     const held = photos.get(part.sha256);
     const photo = held ? undefined : await find(part.sha256);
     const bytes = held ?? (photo && new Uint8Array(await photo.blob.arrayBuffer()));
-    if (bytes) next.set(part.sha256, bytes);
+    if (bytes) read.set(part.sha256, bytes);
     else missing.push(part.sha256);
   }
-  photos = next;
-  return missing;
+  return { bytes: read, missing };
 }

@@ -3,9 +3,19 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { LANGUAGES, type Language, lang, setLanguage, t } from "../i18n";
 import { Icon } from "../parts/Icon";
+import { navigate, route } from "../router";
 import { setTheme, type Theme, theme } from "../theme";
 
 const THEMES: readonly Theme[] = ["system", "light", "dark"];
+
+/** What is chosen here outweighs what a link said, which would win again when the page is loaded anew. */
+function choose(code: Language): void {
+  setLanguage(code);
+  const url = new URL(route.peek().url, location.origin);
+  if (!url.searchParams.has("lang")) return;
+  url.searchParams.delete("lang");
+  navigate(url.pathname + url.search, { replace: true });
+}
 
 /** Language and appearance, in a small panel. */
 export function Settings(): VNode {
@@ -56,7 +66,7 @@ export function Settings(): VNode {
                   type="radio"
                   name="language"
                   checked={lang.value === code}
-                  onChange={() => setLanguage(code satisfies Language)}
+                  onChange={() => choose(code)}
                 />
                 {name}
               </label>

@@ -81,7 +81,7 @@ type Key = keyof typeof en;
 export type Translate = (key: Key, values?: Values) => string;
 
 const es: Record<Key, Message> = {
-  "hero.title": "Encuentra ropa que se parezca",
+  "hero.title": "Encuentra ropa parecida",
   "hero.lead": "Descríbela, elige características o enseña una foto. Combínalo como quieras.",
   "hero.suggestions": "Búsquedas para probar",
   "hero.photo": "Buscar con una foto",
@@ -163,7 +163,7 @@ const es: Record<Key, Message> = {
 };
 
 const ca: Record<Key, Message> = {
-  "hero.title": "Troba roba que s’hi assembli",
+  "hero.title": "Troba roba semblant",
   "hero.lead": "Descriu-la, tria característiques o ensenya una foto. Combina-ho com vulguis.",
   "hero.suggestions": "Cerques per provar",
   "hero.photo": "Cerca amb una foto",
