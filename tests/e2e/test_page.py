@@ -29,6 +29,7 @@ def shop(chromium: str, samples: Path, tmp_path_factory: pytest.TempPathFactory)
     try:
         running.start()
         running.json("ingest", str(samples))
+        running.lookalike("map", "build")
         yield running
     finally:
         running.close()
