@@ -49,7 +49,7 @@ test("five similar products follow the closest match with all its photographs; t
   await openOne(page);
   const best = similar(page).locator("article.best");
   await expect(best.getByRole("heading")).toBeVisible();
-  await expect(best.getByRole("listitem").first().getByRole("img")).toBeVisible();
+  await expect(best.getByRole("listitem").first().locator("img")).toBeVisible();
   const others = similar(page).locator("article.card");
   await expect(others).toHaveCount(5);
   await similar(page).getByRole("button", { name: "10", exact: true }).click();
@@ -80,13 +80,13 @@ test("an attribute leads to a search by it, and the button to a search by the pr
   await expect(page.locator(".part-name", { hasText: name })).toBeVisible();
 });
 
-test("the same in another colour is shown where there is one", async ({ page }) => {
+test("what is alike in another colour is shown where there is one", async ({ page }) => {
   await page.goto("/?q=hoodie&category=Hoodies");
   await settled(page);
   const about = await cards(page).first().locator(".card-about").textContent();
   const colour = about?.split(" · ")[0] ?? "";
   await cards(page).first().getByRole("link").click();
-  const others = page.getByRole("region", { name: "The same in another colour" }).locator(".card-about");
+  const others = page.getByRole("region", { name: "Like this, in another colour" }).locator(".card-about");
   await expect(others.first()).toBeVisible();
   for (const text of await others.allTextContents()) {
     expect(text).toContain("Hoodies");

@@ -59,9 +59,11 @@ describe("the same in another colour", () => {
   });
 
   it("leaves out what only shares the category", () => {
-    const match = (probability: number, weak = false) => ({ probability, weak });
+    const match = (probability: number) => ({ probability });
     expect(sameCut([match(0.5), match(0.3), match(0.1)])).toEqual([match(0.5), match(0.3)]);
-    expect(sameCut([match(0.02, true)])).toEqual([]);
+    expect(sameCut([match(0.05), match(0.03), match(0.01)])).toEqual([match(0.05), match(0.03)]);
+    expect(sameCut([match(0.015), match(0.01)])).toEqual([]);
+    expect(sameCut([{}, {}])).toEqual([]);
     expect(sameCut([])).toEqual([]);
   });
 

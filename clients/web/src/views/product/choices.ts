@@ -98,11 +98,15 @@ export function searchFor(field: string, text: string): string {
 
 /** Below this share of the best one's probability a product is of another cut, not of another colour. */
 const SAME_CUT = 0.4;
+/**
+ * The colour weighs much in a vector, so the same cut in another colour is rarely called a match by
+ * itself. Within one category this much likelihood tells it from what only hangs beside it.
+ */
+const LIKELY_AT_ALL = 0.02;
 
-/** The matches that are nearly as close as the closest of them, and close at all. */
-export function sameCut<T extends { readonly probability?: number; readonly weak: boolean }>(
-  matches: readonly T[],
-): T[] {
+/** The matches that are nearly as close as the closest of them, and not far from the product. */
+export function sameCut<T extends { readonly probability?: number }>(matches: readonly T[]): T[] {
   const best = Math.max(...matches.map(({ probability }) => probability ?? 0));
-  return matches.filter(({ probability, weak }) => !weak && (probability ?? 0) >= best * SAME_CUT);
+  const least = Math.max(best * SAME_CUT, LIKELY_AT_ALL);
+  return matches.filter(({ probability }) => (probability ?? 0) >= least);
 }

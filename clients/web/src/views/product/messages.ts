@@ -30,7 +30,7 @@ const en = {
   "similar.weak": "Nothing in the catalogue is really close. These are the nearest.",
   best: "Closest match",
   others: { one: "And one more", other: "And {count} more" },
-  colours: "The same in another colour",
+  colours: "Like this, in another colour",
 } satisfies Record<string, Message>;
 
 export type ProductKey = keyof typeof en;
@@ -65,7 +65,7 @@ const es: Record<ProductKey, Message> = {
   "similar.weak": "Nada en el catálogo se parece de verdad. Estos son los más cercanos.",
   best: "El más parecido",
   others: { one: "Y uno más", other: "Y {count} más" },
-  colours: "El mismo en otro color",
+  colours: "Como este, en otro color",
 };
 
 const ca: Record<ProductKey, Message> = {
@@ -98,7 +98,7 @@ const ca: Record<ProductKey, Message> = {
   "similar.weak": "Res del catàleg no s’hi assembla de debò. Aquests són els més propers.",
   best: "El més semblant",
   others: { one: "I un més", other: "I {count} més" },
-  colours: "El mateix en un altre color",
+  colours: "Com aquest, en un altre color",
 };
 
 export const messages = { en, es, ca };
