@@ -140,6 +140,20 @@ def test_building_the_map_is_refused_at_the_edge(browser: httpx.Client) -> None:
     assert answer.reason == "CALL_DISABLED"
 
 
+def test_the_map_is_built_where_writing_is_allowed_and_read_by_everybody(
+    browser: httpx.Client, writing_edge: str
+) -> None:
+    with httpx.Client(base_url=writing_edge, trust_env=False, timeout=60) as client:
+        answer = grpc_web.call(client, f"{MAPS}/BuildMap", map_pb2.BuildMapRequest())
+    built = map_pb2.BuildMapResponse.FromString(answer.messages[-1])
+    assert (answer.code, built.stage) == (0, map_pb2.MAP_STAGE_STORED)
+    answer = grpc_web.call(browser, f"{MAPS}/GetMap", map_pb2.GetMapRequest())
+    first, *others = map(map_pb2.GetMapResponse.FromString, answer.messages)
+    assert first.header == built.header
+    points = [product_id for one in others for product_id in one.points.product_ids]
+    assert len(points) == built.header.product_count
+
+
 def test_models_can_be_changed_through_an_edge_that_may_write(writing_edge: str) -> None:
     with httpx.Client(base_url=writing_edge, trust_env=False, timeout=60) as client:
         answer = grpc_web.call(client, f"{MODELS}/ListModels", model_pb2.ListModelsRequest())
