@@ -39,7 +39,7 @@ def test_the_page_has_tests() -> None:
     assert browser.SPECS
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)  # the first one also fills the shop, on whatever cores there are
 @pytest.mark.parametrize(
     "spec", browser.SPECS, ids=lambda spec: str(spec.name).removesuffix(".spec.ts")
 )
