@@ -7,6 +7,7 @@ import { CardSkeletons } from "../../parts/Skeleton";
 import { WANTED, withPart } from "../../search/query";
 import { again, type Results as Found, failure, findMore, results, waiting } from "../../search/results";
 import { query, searchFor } from "../../search/state";
+import { FacetSheet } from "./FacetSheet";
 import { onGridKey } from "./grid-keys";
 import { messages } from "./messages";
 import { MissingPhoto, NoGoodMatch, Nothing } from "./Outcomes";
@@ -33,6 +34,14 @@ function Answer({ found, stale }: { found: Found; stale: boolean }): VNode {
   const truncated = found.reports.some((report) => report.textTruncated);
   return (
     <div class={stale ? "answer stale" : "answer"}>
+      <div class="results-bar">
+        <FacetSheet />
+        {found.matches.length > 0 && (
+          <p class="results-count">
+            {t(found.ranked ? "results.ranked" : "results.count", { count: found.candidateCount })}
+          </p>
+        )}
+      </div>
       {found.missingPhotos.map((sha256) => (
         <MissingPhoto key={sha256} sha256={sha256} />
       ))}
@@ -43,9 +52,6 @@ function Answer({ found, stale }: { found: Found; stale: boolean }): VNode {
       ) : (
         <>
           <h2 class="visually-hidden">{t("results.label")}</h2>
-          <p class="results-count">
-            {t(found.ranked ? "results.ranked" : "results.count", { count: found.candidateCount })}
-          </p>
           <ul class="grid" aria-label={t("results.label")} onKeyDown={onGridKey}>
             {found.matches.map((match, index) => (
               <li key={match.product.productId}>

@@ -8,7 +8,7 @@ import { scrollToRestore } from "../../router";
 import { isEmpty } from "../../search/query";
 import { results } from "../../search/results";
 import { query } from "../../search/state";
-import { Facets } from "./Facets";
+import { FacetSide } from "./FacetSide";
 import { Hero } from "./Hero";
 import { messages } from "./messages";
 import { PartsBar } from "./PartsBar";
@@ -55,7 +55,7 @@ export default function Search(): VNode {
       {photoFailure.value && <Notice error={photoFailure.value} />}
       <div class="search-body">
         {photo && <PhotoStage key={photo.sha256} part={photo} />}
-        <Facets />
+        <FacetSide />
         <Results />
       </div>
     </div>

@@ -1,0 +1,15 @@
+import type { VNode } from "preact";
+import { useMessages } from "../../i18n";
+import { FacetList, facetsShown } from "./FacetList";
+import { messages } from "./messages";
+
+/** The features that filter, beside the results where there is room. */
+export function FacetSide(): VNode | null {
+  const t = useMessages(messages);
+  if (facetsShown().length === 0) return null;
+  return (
+    <aside class="facets-side" aria-label={t("facets.label")}>
+      <FacetList />
+    </aside>
+  );
+}
