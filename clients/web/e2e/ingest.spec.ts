@@ -99,11 +99,14 @@ test("what is there already is told as unchanged", async ({ page }) => {
   await choose(page, { [`${id}.jpg`]: file });
   await page.getByRole("button", { name: "Add 1 product" }).click();
   await expect(draft(page, id).locator(".draft-at")).toHaveText("Added");
-  await page.reload();
   await choose(page, { [`${id}.jpg`]: file });
+  const again = page.locator(".draft").nth(1);
+  await again.getByLabel("Identifier").fill(id);
   await page.getByRole("button", { name: "Add 1 product" }).click();
-  await expect(draft(page, id).locator(".draft-at")).toHaveText("Was there already, unchanged");
-  await expect(page.locator(".send-bar")).toContainText("1 unchanged");
+  await expect(again.locator(".draft-at")).toHaveText("Was there already, unchanged");
+  await expect(page.locator(".send-bar")).toContainText("1 added, 1 unchanged");
+  await again.getByRole("button", { name: /off the list$/ }).click();
+  await undo(page, id);
 });
 
 test("files can be dropped anywhere on the page", async ({ page }) => {

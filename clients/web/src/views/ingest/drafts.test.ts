@@ -47,6 +47,8 @@ describe("drafts", () => {
     expect(problemOfDraft(empty, [empty, second])).toBe("no_id");
     const twin = { ...first, productId: "b" };
     expect(problemOfDraft(twin, [twin, second])).toBe("id_taken");
+    const done = { ...second, progress: { at: "stored", unchanged: false } as const };
+    expect(problemOfDraft(twin, [twin, done])).toBeUndefined();
     const long = { ...first, productId: "ñ".repeat(129) };
     expect(problemOfDraft(long, [long])).toBe("id_too_long");
   });

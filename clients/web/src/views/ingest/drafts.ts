@@ -33,6 +33,8 @@ export interface Draft {
   readonly colour: string;
   readonly photos: readonly Photo[];
   readonly progress: Progress;
+  /** Whether it was added on this visit: sent again, it is still news to the person. */
+  readonly added: boolean;
 }
 
 /** What keeps a product from being sent. */
@@ -57,7 +59,7 @@ export function withFiles(drafts: readonly Draft[], found: readonly Found[]): Dr
       const productId = identifierFor(made.name, taken);
       taken.add(productId);
       const photos = files.map(photoOf);
-      const blank = { category: "", colour: "", progress: { at: "draft" } as const };
+      const blank = { category: "", colour: "", progress: { at: "draft" } as const, added: false };
       all.push({ id: nextDraft++, key: made.key, productId, name: made.name, photos, ...blank });
     }
   }
@@ -69,7 +71,9 @@ export function problemOfDraft(draft: Draft, drafts: readonly Draft[]): DraftPro
   const id = draft.productId.trim();
   if (id === "") return "no_id";
   if (new TextEncoder().encode(id).length > LONGEST_ID_BYTES) return "id_too_long";
-  if (drafts.some((other) => other !== draft && other.productId.trim() === id)) return "id_taken";
+  // One that was stored already may be sent again with other photographs: the last wins.
+  const rivals = drafts.filter((other) => other !== draft && other.progress.at !== "stored");
+  if (rivals.some((other) => other.productId.trim() === id)) return "id_taken";
   const usable = usablePhotos(draft);
   if (usable.length === 0) return "no_photographs";
   if (usable.length > MOST_PHOTOGRAPHS) return "too_many";

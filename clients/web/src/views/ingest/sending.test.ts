@@ -67,6 +67,14 @@ describe("sending products", () => {
     expect(at("c")).toBe("refused");
   });
 
+  it("goes on calling added what was added a moment ago", async () => {
+    const states = [IngestState.STORED, IngestState.UNCHANGED];
+    const { client } = gateway(() => states.shift() ?? IngestState.REFUSED);
+    const first = await run(client, withFiles([], found("a.jpg")));
+    const second = await run(client, [...first.ends.values()]);
+    expect(second.ends.get("a")?.progress).toEqual({ at: "stored", unchanged: false });
+  });
+
   it("puts a failure to the photograph it belongs to, also where one stayed at home", async () => {
     const { client } = gateway(() => IngestState.STORED);
     const files = [

@@ -59,7 +59,8 @@ export function withResult(draft: Draft, result: IngestResult): Draft {
     const failure = failureOfProduct(result.status, result.imageFailures);
     return { ...draft, photos, progress: { at: "refused", failure } };
   }
-  return { ...draft, photos, progress: { at: "stored", unchanged: result.state === IngestState.UNCHANGED } };
+  const unchanged = result.state === IngestState.UNCHANGED && !draft.added;
+  return { ...draft, photos, added: !unchanged, progress: { at: "stored", unchanged } };
 }
 
 async function messageOf(draft: Draft) {

@@ -65,7 +65,7 @@ export function Find({
   }, [words.value, again.value, atlas]);
 
   return (
-    <form class="map-find" role="search" onSubmit={(event) => event.preventDefault()}>
+    <form class="map-find" onSubmit={(event) => event.preventDefault()}>
       <label for={id}>{m("find")}</label>
       <div class="map-find-field">
         <Icon name="search" size={18} />

@@ -19,6 +19,8 @@ import { ago } from "./words";
 import "./status.css";
 
 const PAUSE_MS = 5000;
+/** While something is out of order people wait for it to come back. */
+const ANXIOUS_PAUSE_MS = 2000;
 /** The gateway itself waits for its services; a status that takes longer is no answer. */
 const PATIENCE_MS = 8000;
 
@@ -41,7 +43,8 @@ export default function Status(): VNode {
       if (!wasCancelled(thrown)) error.value = toAppError(thrown);
     }
   };
-  usePolling(ask, PAUSE_MS);
+  const calm = error.value === null && overall(answer.value?.services ?? []) === "well";
+  usePolling(ask, calm ? PAUSE_MS : ANXIOUS_PAUSE_MS);
   useEffect(() => {
     document.title = `${m("title")} · Lookalike`;
   }, [lang.value]);
