@@ -63,9 +63,12 @@ describe("dots", () => {
     }
   });
 
-  it("are small in a crowd, and grow with the zoom up to a limit", () => {
-    expect(radiusFor(140_000, 1)).toBeLessThan(radiusFor(600, 1));
-    expect(radiusFor(600, 1)).toBeLessThan(radiusFor(600, 30));
-    expect(radiusFor(1, 1e6)).toBe(7);
+  it("are small in a crowd and on a small screen, within limits", () => {
+    const desktop = 1100 * 800;
+    const phone = 390 * 520;
+    expect(radiusFor(140_000, desktop)).toBe(1);
+    expect(radiusFor(700, phone)).toBeLessThan(radiusFor(700, desktop));
+    expect(radiusFor(700, desktop)).toBeLessThan(radiusFor(100, desktop));
+    expect(radiusFor(0, desktop)).toBe(6);
   });
 });

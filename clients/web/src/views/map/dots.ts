@@ -57,10 +57,12 @@ export function drawDots(
   }
 }
 
-/** The radius in CSS pixels: small where many are seen, never smaller than can be seen. */
-export function radiusFor(visibleCount: number, zoom: number): number {
-  const crowd = visibleCount > 50_000 ? 1 : visibleCount > 10_000 ? 1.5 : visibleCount > 2000 ? 2.5 : 4;
-  return Math.min(crowd + Math.log2(Math.max(zoom, 1)) * 0.4, 7);
+/** The share of the usual distance of neighbours that a dot's radius takes. */
+const SHARE = 0.12;
+
+/** The radius in CSS pixels: what a screen of so many CSS pixels has room for. */
+export function radiusFor(visibleCount: number, areaPx: number): number {
+  return Math.min(Math.max(SHARE * Math.sqrt(areaPx / Math.max(visibleCount, 1)), 1), 6);
 }
 
 /** A disc as steps from its middle pixel, for rasters of one width. */

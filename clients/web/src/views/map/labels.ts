@@ -20,6 +20,7 @@ export interface Label {
 }
 
 const SMALLEST_PX = 12;
+/** On a wide screen; a phone's is smaller, so that more words find room. */
 const LARGEST_PX = 22;
 /** Air around a label: with less of it words of neighbours read as one sentence. */
 const AIR_PX = 10;
@@ -39,6 +40,7 @@ export function placeLabels(
   view: Viewport,
   measure: (text: string, sizePx: number) => number,
 ): Label[] {
+  const largestPx = Math.min(Math.max(view.widthPx / 50, 15), LARGEST_PX);
   const most = Math.max(...clusters.map((cluster) => cluster.count), 1);
   const order = [...clusters.entries()].sort(([, p], [, q]) => q.count - p.count);
   const placed: Label[] = [];
@@ -47,7 +49,7 @@ export function placeLabels(
     !placed.some((other) => other.cluster !== label.cluster && overlap(label, other));
   const labelled = (cluster: number, { words, x, y, count }: Neighbourhood, wordCount: number): Label => {
     const text = words.slice(0, wordCount).join(" · ");
-    const sizePx = SMALLEST_PX + (LARGEST_PX - SMALLEST_PX) * Math.sqrt(count / most);
+    const sizePx = SMALLEST_PX + (largestPx - SMALLEST_PX) * Math.sqrt(count / most);
     return { cluster, text, sizePx, at: toScreen(view, { x, y }), widthPx: measure(text, sizePx) };
   };
   for (const [i, cluster] of order) {

@@ -5,7 +5,7 @@ import type { Lookup } from "./lookup";
 import { css, type Palette } from "./palette";
 import { entry } from "./points";
 import { placeTiles, type Tile } from "./tiles";
-import { toMap, toScreen, type Viewport, zoomOf } from "./viewport";
+import { toMap, toScreen, type Viewport } from "./viewport";
 
 /** What there is to draw besides the map itself. */
 export interface Scene {
@@ -22,8 +22,7 @@ export interface Ink {
   readonly text: string;
   readonly halo: string;
   readonly accent: string;
-  readonly line: string;
-  readonly surface: string;
+  readonly mat: string;
   readonly font: string;
 }
 
@@ -103,7 +102,7 @@ export class Painter {
       left: view.leftPx * sharpness,
       top: view.topPx * sharpness,
     };
-    const radius = radiusFor(count, zoomOf(view)) * sharpness;
+    const radius = radiusFor(count, view.widthPx * view.heightPx) * sharpness;
     const { clusters, lonely } = this.palette;
     drawDots(this.raster, atlas.points, this.visible, count, placement, radius, clusters, lonely);
     this.below.putImageData(this.raster.image, 0, 0);
@@ -122,12 +121,15 @@ export class Painter {
     above.globalAlpha = found.size > 0 && !found.has(point) ? 0.25 : 1;
     above.beginPath();
     above.roundRect(at.x - width / 2 - 3, at.y - height / 2 - 3, width + 6, height + 6, 8);
-    above.fillStyle = this.ink.surface;
+    above.fillStyle = this.ink.mat;
     above.fill();
     above.strokeStyle = this.colourOf(point);
     above.lineWidth = 1.5;
     above.stroke();
+    // As on the cards: the white ground of a shop's photograph becomes the mat's.
+    above.globalCompositeOperation = "multiply";
     above.drawImage(picture, at.x - width / 2, at.y - height / 2, width, height);
+    above.globalCompositeOperation = "source-over";
     above.globalAlpha = 1;
   }
 
@@ -202,8 +204,7 @@ export function inkOf(element: Element): Ink {
     text: token("--text"),
     halo: token("--bg"),
     accent: token("--accent"),
-    line: token("--line"),
-    surface: token("--surface"),
+    mat: token("--mat"),
     font: style.fontFamily,
   };
 }

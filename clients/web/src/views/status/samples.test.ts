@@ -17,16 +17,16 @@ describe("the status page's memory", () => {
 describe("a curve", () => {
   it("ends at the right edge, with its largest value at the top", () => {
     const samples = [sample(0, 1), sample(10_000, 4), sample(20_000, 0)];
-    expect(curve(samples, "searchesPerS", 300, 40)).toBe("M280 30L290 0L300 40");
+    expect(curve(samples, "searchesPerS", 300, 40)).toBe("M200 30L250 0L300 40");
   });
 
   it("lies on the floor while nothing happens", () => {
-    expect(curve([sample(0), sample(5000)], "errorsPerS", 300, 40)).toBe("M295 40L300 40");
+    expect(curve([sample(0), sample(5000)], "errorsPerS", 300, 40)).toBe("M275 40L300 40");
   });
 
   it("is broken where nothing was asked", () => {
     const samples = [sample(0, 1), sample(5000, 1), sample(65_000, 1)];
-    expect(curve(samples, "searchesPerS", 300, 40)).toBe("M235 0L240 0M300 0");
+    expect(curve(samples, "searchesPerS", 300, 40)).toBe("M0 0L23.1 0M300 0");
   });
 
   it("is nothing before the first answer", () => {
