@@ -1,19 +1,31 @@
 """The parts of a map: exact neighbours, places, neighbourhoods, words."""
 
 from collections.abc import Callable
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from services.indexer.drawing import tsne_sklearn
 from services.indexer.drawing.clusters import cluster_count, clusters
 from services.indexer.drawing.draw import draw
-from services.indexer.drawing.layout import MARGIN, layout, neighbour_count, perplexity
+from services.indexer.drawing.layout import MARGIN, layout, neighbour_count, perplexity, quickest
 from services.indexer.drawing.neighbours import nearest
+from services.indexer.drawing.tsne import Place
 from services.indexer.drawing.values import Label, Vectors
 from services.indexer.drawing.words import cluster_words
 from services.indexer.maps import MapStage
+
+WAYS: list[Place] = [tsne_sklearn.place]
+MORE_WAYS: list[Place] = []
+if find_spec("openTSNE") is not None:
+    from services.indexer.drawing import tsne_open
+
+    WAYS.append(tsne_open.place)
+    MORE_WAYS.append(partial(tsne_open.place_by, "fft"))
 
 
 def unit_rows(count: int, dimension: int, seed: int = 0) -> Vectors:
@@ -25,7 +37,7 @@ def nobody(_: float) -> None:
     """Is told nothing of interest."""
 
 
-@pytest.mark.parametrize(("count", "k"), [(5, 4), (300, 90), (7000, 90), (700, 1)])
+@pytest.mark.parametrize(("count", "k"), [(5, 4), (300, 90), (6000, 90), (700, 1)])
 def test_neighbours_are_those_of_a_full_scan(count: int, k: int) -> None:
     vectors = unit_rows(count, 16)
     positions, distances = nearest(vectors, k, nobody)
@@ -51,34 +63,36 @@ def _two_kinds(count: int) -> Vectors:
     return unit_rows(2, 16)[np.arange(count) % 2]
 
 
-@pytest.mark.parametrize("count", [5, 6, 15, 120])
+@pytest.mark.parametrize("place", WAYS)
+@pytest.mark.parametrize("count", [5, 6, 15, 100])
 @pytest.mark.parametrize("make", [lambda count: unit_rows(count, 16), _all_equal, _two_kinds])
 def test_places_are_on_the_map_whatever_the_vectors(
-    count: int, make: Callable[[int], Vectors]
+    count: int, make: Callable[[int], Vectors], place: Place
 ) -> None:
-    places = placed(make(count))
+    places = placed(make(count), place)
     assert places.min() >= MARGIN - 1e-9
     assert places.max() <= 1 - MARGIN + 1e-9
     # Aspect kept: the longer side takes all the room there is.
     assert np.ptp(places, axis=0).max() == pytest.approx(1 - 2 * MARGIN)
 
 
+@pytest.mark.parametrize("place", WAYS)
 @pytest.mark.parametrize("count", [5, 6, 15, 120])
-def test_different_products_have_different_places(count: int) -> None:
-    places = placed(unit_rows(count, 16))
+def test_different_products_have_different_places(count: int, place: Place) -> None:
+    places = placed(unit_rows(count, 16), place)
     assert len(np.unique(places.round(4), axis=0)) == count
 
 
-def placed(vectors: Vectors, **options: int) -> NDArray[Any]:
+def placed(vectors: Vectors, place: Place = quickest) -> NDArray[Any]:
     positions, distances = nearest(vectors, neighbour_count(len(vectors)), nobody)
-    return layout(vectors, positions, distances, nobody, **options)
+    return layout(vectors, positions, distances, nobody, place)
 
 
-@pytest.mark.parametrize("trees_below", [0, 1000])
-def test_places_are_the_same_again_by_either_way_to_forces(trees_below: int) -> None:
-    vectors = _two_kinds(600) + 0.5 * unit_rows(600, 16)
+@pytest.mark.parametrize("place", [*WAYS, *MORE_WAYS])
+def test_places_are_the_same_again_by_every_way_to_them(place: Place) -> None:
+    vectors = _two_kinds(200) + 0.5 * unit_rows(200, 16)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    first, second = (placed(vectors, trees_below=trees_below) for _ in range(2))
+    first, second = (placed(vectors, place) for _ in range(2))
     assert np.array_equal(first, second)
     middles = [first[kind::2].mean(axis=0) for kind in (0, 1)]
     assert np.linalg.norm(middles[0] - middles[1]) > first[::2].std()

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from services.indexer.drawing.values import Clusters, Places
 
@@ -26,7 +27,9 @@ def cluster_count(count: int) -> int:
 def clusters(places: Places) -> Clusters:
     """The neighbourhood of every place, numbered from the largest. The same for the same places."""
     count = min(cluster_count(len(places)), len(np.unique(places, axis=0)))
-    found = KMeans(count, n_init=_STARTS, random_state=_SEED).fit_predict(places)
+    # As in the layout: with more threads sums would differ in their last digits.
+    with threadpool_limits(1):
+        found = KMeans(count, n_init=_STARTS, random_state=_SEED).fit_predict(places)
     # Of two that are equally large, the one with the first product.
     numbers, first, sizes = np.unique(found, return_index=True, return_counts=True)
     rank = np.empty(numbers.max() + 1, np.int32)

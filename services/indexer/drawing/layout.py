@@ -1,33 +1,30 @@
 """Places in two dimensions: t-SNE, begun from the two main directions of the vectors.
 
-Source: van der Maaten and Hinton, Visualizing Data using t-SNE (2008); Linderman et al., Fast
-interpolation-based t-SNE (2019). That it begins with PCA, and how far it steps, is from Kobak and
-Berens, The art of using t-SNE for single-cell transcriptomics (2019).
+Source: van der Maaten and Hinton, Visualizing Data using t-SNE (2008). That it begins with PCA is
+from Kobak and Berens, The art of using t-SNE for single-cell transcriptomics (2019).
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from openTSNE import TSNEEmbedding
-from openTSNE.affinity import PerplexityBasedNN
-from openTSNE.nearest_neighbors import PrecomputedNeighbors
 
+from services.indexer.drawing.tsne import Place, TsneOrder
 from services.indexer.drawing.values import Places, Vectors
+
+if find_spec("openTSNE") is not None:
+    from services.indexer.drawing.tsne_open import place as quickest
+else:  # there is none for this machine, see pyproject.toml
+    from services.indexer.drawing.tsne_sklearn import place as quickest
 
 # Whatever is random in it is the same in every run.
 _SEED: Final = 0
 # Points beyond the nearest that the affinities of a perplexity reach.
 _REACH: Final = 3
 _MOST_PERPLEXITY: Final = 30.0
-# Below, trees are quicker; above, interpolation, whose time grows with n.
-_TREES_BELOW: Final = 10_000
-
-_EARLY_ITERATIONS: Final = 250
 _MOST_EXAGGERATION: Final = 12.0
-_ITERATIONS: Final = 500
-_TELL_EVERY: Final = 10
 
 MARGIN: Final = 0.03
 """What stays free at the edges of a map."""
@@ -48,8 +45,7 @@ def layout(
     neighbours: NDArray[np.int32],
     distances: NDArray[np.float32],
     tell: Callable[[float], None],
-    *,
-    trees_below: int = _TREES_BELOW,
+    place: Place = quickest,
 ) -> Places:
     """A place for every vector; neighbours lie together. The same for the same vectors.
 
@@ -57,45 +53,20 @@ def layout(
       vectors: (n, d), n of 5 or more.
       neighbours, distances: (n, k); see neighbours.nearest and `neighbour_count`.
       tell: told the share that is done.
-      trees_below: of fewer points the forces come from a tree, of more by interpolation.
+      place: what does the work; the quickest that this machine has.
 
     Returns:
       (n, 2), 0 to 1 with a margin; what is as far apart across as down is so on the map too.
     """
     count = len(vectors)
-    affinities = PerplexityBasedNN(
-        knn_index=PrecomputedNeighbors(neighbours, distances),
+    order = TsneOrder(
+        start=_start(vectors),
+        neighbours=neighbours,
+        distances=distances,
         perplexity=perplexity(count),
-        n_jobs=1,
-        random_state=_SEED,
+        early_exaggeration=_early_exaggeration(count),
     )
-    embedding = TSNEEmbedding(
-        _start(vectors),
-        affinities,
-        negative_gradient_method="bh" if count < trees_below else "fft",
-        # More threads add forces up in another order, and the map would not be the same.
-        n_jobs=1,
-        random_state=_SEED,
-    )
-    done = 0
-    for iterations, exaggeration, momentum in (
-        (_EARLY_ITERATIONS, _early_exaggeration(count), 0.5),
-        (_ITERATIONS, 1.0, 0.8),
-    ):
-
-        def told(iteration: int, error: float, embedding: object, before: int = done) -> None:
-            tell((before + iteration) / (_EARLY_ITERATIONS + _ITERATIONS))
-
-        embedding.optimize(
-            n_iter=iterations,
-            exaggeration=exaggeration,
-            momentum=momentum,
-            inplace=True,
-            callbacks=[told],
-            callbacks_every_iters=_TELL_EVERY,
-        )
-        done += iterations
-    return _framed(np.asarray(embedding, np.float64))
+    return _framed(place(order, tell))
 
 
 def _early_exaggeration(count: int) -> float:
