@@ -5,6 +5,9 @@ import { lang, useMessages } from "../../i18n";
 import { UNWANTED, WANTED, WEIGHTS } from "../../search/query";
 import { messages } from "./messages";
 
+/** As wide as the panel is, with a margin. */
+const PANEL_PX = 280;
+
 interface WeightControlProps {
   weight: number;
   /** The part that is weighed. */
@@ -19,6 +22,8 @@ export function WeightControl({ weight, name, onChange, children }: WeightContro
   const open = useSignal(false);
   /** Where the slider is; the search follows when it is let go. */
   const held = useSignal<number | null>(null);
+  /** True where the panel would leave the window on the right. */
+  const turned = useSignal(false);
   const whole = useRef<HTMLSpanElement>(null);
   const button = useRef<HTMLButtonElement>(null);
   const id = useId();
@@ -26,13 +31,15 @@ export function WeightControl({ weight, name, onChange, children }: WeightContro
 
   useEffect(() => {
     if (!open.value) return;
+    const face = whole.current?.getBoundingClientRect();
+    turned.value = (face?.left ?? 0) + PANEL_PX > innerWidth;
     whole.current?.querySelector("input")?.focus();
     const onPointer = (event: PointerEvent): void => {
       if (event.target instanceof Node && !whole.current?.contains(event.target)) open.value = false;
     };
     document.addEventListener("pointerdown", onPointer);
     return () => document.removeEventListener("pointerdown", onPointer);
-  }, [open.value, open]);
+  }, [open.value, open, turned]);
 
   const settle = (next: number): void => {
     held.value = null;
@@ -67,7 +74,7 @@ export function WeightControl({ weight, name, onChange, children }: WeightContro
           <span class="weight-value">×{written(Math.abs(weight), lang.value)}</span>
         )}
       </button>
-      <span class="weight-panel" id={id} hidden={!open.value}>
+      <span class={turned.value ? "weight-panel turned" : "weight-panel"} id={id} hidden={!open.value}>
         <label for={`${id}-range`}>{t("weight.label")}</label>
         <span class="weight-row">
           <input
