@@ -6,6 +6,7 @@ import { Picture } from "../../parts/Picture";
 import { Link, productUrl } from "../../router";
 import type { Neighbourhood } from "./labels";
 import { messages } from "./messages";
+import type { Pointed } from "./stage";
 
 interface ChosenProps {
   productId: string;
@@ -52,10 +53,16 @@ export function Chosen({ productId, product, cluster, onClose }: ChosenProps): V
 }
 
 /** What is under the mouse: a picture and a name beside it. */
-export function Hovered({ product, x, y }: { product: Product; x: number; y: number }): VNode {
+export function Hovered({ product, pointed }: { product: Product; pointed: Pointed }): VNode {
+  const { at, reachPx, onRight } = pointed;
+  const left = onRight ? at.x - reachPx : at.x + reachPx;
   return (
     // For the mouse only: the same is in the card of a chosen product.
-    <div class="map-hovered" aria-hidden="true" style={{ left: `${x}px`, top: `${y}px` }}>
+    <div
+      class={onRight ? "map-hovered left" : "map-hovered"}
+      aria-hidden="true"
+      style={{ left: `${left}px`, top: `${at.y}px` }}
+    >
       <div class="map-hovered-picture">
         <Picture image={product.images[0]} side={160} alt="" eager />
       </div>

@@ -78,7 +78,7 @@ export function MapCanvas({
           </svg>
         </button>
       </div>
-      {hovered && under && <Hovered product={under} x={hovered.at.x} y={hovered.at.y} />}
+      {hovered && under && <Hovered product={under} pointed={hovered} />}
       {chosen >= 0 && (
         <Chosen
           productId={idOf(chosen)}

@@ -27,6 +27,10 @@ const TRAVEL_MS = 450;
 export interface Pointed {
   readonly point: number;
   readonly at: Point;
+  /** How far what is drawn of it reaches to its sides. */
+  readonly reachPx: number;
+  /** Whether there is more room on its left than on its right. */
+  readonly onRight: boolean;
 }
 
 /**
@@ -161,7 +165,7 @@ export class Stage {
     const named = at !== null && point < 0 && labelAt(this.painter.labels, at) !== undefined;
     this.overlay.style.cursor = point >= 0 || named ? "pointer" : "grab";
     if (point === (this.hovered.peek()?.point ?? -1)) return;
-    this.hovered.value = point < 0 ? null : { point, at: this.placeOf(point) };
+    this.hovered.value = point < 0 ? null : this.pointed(point);
     this.redraw();
   }
 
@@ -180,6 +184,12 @@ export class Stage {
     if (!next) return;
     event.preventDefault();
     this.goTo(next);
+  }
+
+  private pointed(point: number): Pointed {
+    const at = this.placeOf(point);
+    const tile = this.painter.tiles.find((one) => one.point === point);
+    return { point, at, reachPx: (tile?.sidePx ?? 8) / 2, onRight: at.x > this.view.widthPx / 2 };
   }
 
   private pointAt(at: Point, reachPx: number): number {
