@@ -125,6 +125,10 @@ chromium: ## Install Debian's Chromium, which the page's tests drive (as root; e
 	    || { tail -n 5 .cache/chromium.log; echo "No chromium could be installed."; }; \
 	else echo "No chromium here: the page's tests in a browser are skipped (Debian's package: chromium)"; fi
 
+.PHONY: screenshots
+screenshots: web chromium ## Take the pictures of the page in docs anew, of what runs (after make demo)
+	$(npm) run --silent screenshots
+
 # --- Running it ------------------------------------------------------------------------------
 
 .PHONY: run demo

@@ -1,27 +1,30 @@
-// Takes the pictures in docs/page: the main views of a running page that holds the sample catalogue.
+// Takes the pictures in docs/screens: the main views of a running page that holds the
+// sample catalogue (BSD-3-Clause) and nothing else.
 //
 //   LOOKALIKE_PAGE_URL  the page; else that of `make run`
 //   LOOKALIKE_BROWSER   Chromium; else Debian's
-//   SCREENSHOTS         the folder to write to; else docs/page
+//   SCREENSHOTS         the folder to write to; else docs/screens
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium } from "@playwright/test";
 
 const base = process.env.LOOKALIKE_PAGE_URL ?? "http://127.0.0.1:8080";
-const folder = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../../docs/page", import.meta.url));
+const folder = process.env.SCREENSHOTS ?? fileURLToPath(new URL("../../../docs/screens", import.meta.url));
 
+// Each view is seen once in the light and once in the dark.
 const DEVICES = {
-  desktop: { viewport: { width: 1440, height: 900 } },
-  phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+  desktop: { viewport: { width: 1440, height: 900 }, colorScheme: "light" },
+  phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, colorScheme: "dark" },
 };
 
 /** Each view: what leads to it. */
 const VIEWS = {
+  home: (page) => page.goto("/"),
   search: (page) => page.goto("/?q=blue+hoodie"),
-  photo: givePhotograph,
+  photograph: givePhotograph,
   product: openProduct,
   map: (page) => page.goto("/map"),
-  ingest: (page) => page.goto("/ingest"),
+  add: (page) => page.goto("/ingest"),
   status: (page) => page.goto("/status"),
 };
 
@@ -49,25 +52,22 @@ const browser = await chromium.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
 });
 for (const [device, settings] of Object.entries(DEVICES)) {
-  for (const colorScheme of ["light", "dark"]) {
-    const context = await browser.newContext({
-      ...settings,
-      baseURL: base,
-      colorScheme,
-      locale: "en-GB",
-      // Nothing is caught half-way.
-      reducedMotion: "reduce",
-    });
-    const page = await context.newPage();
-    for (const [view, open] of Object.entries(VIEWS)) {
-      await open(page);
-      // The status view never stops asking, so there is no silence to wait for: a moment must do.
-      await page.waitForTimeout(2500);
-      const path = `${folder}/${view}-${device}-${colorScheme}.jpg`;
-      await page.screenshot({ path, type: "jpeg", quality: 80, scale: "css" });
-      process.stdout.write(`${path}\n`);
-    }
-    await context.close();
+  const context = await browser.newContext({
+    ...settings,
+    baseURL: base,
+    locale: "en-GB",
+    // Nothing is caught half-way.
+    reducedMotion: "reduce",
+  });
+  const page = await context.newPage();
+  for (const [view, open] of Object.entries(VIEWS)) {
+    await open(page);
+    // The status view never stops asking, so there is no silence to wait for: a moment must do.
+    await page.waitForTimeout(2500);
+    const path = `${folder}/${view}-${device}.jpg`;
+    await page.screenshot({ path, type: "jpeg", quality: 80 });
+    process.stdout.write(`${path}\n`);
   }
+  await context.close();
 }
 await browser.close();
