@@ -88,12 +88,14 @@ describe("drafts", () => {
       Draft,
     ];
     const failure = { error: localError("INTERNAL"), stage: "none", retryable: true } as const;
+    const lacking = { ...c, photos: c.photos.map((photo) => ({ ...photo, failure })) };
     const all: Draft[] = [
       a,
+      { ...lacking, progress: { at: "stored", unchanged: false } },
       { ...b, progress: { at: "sending" } },
       { ...c, progress: { at: "stored", unchanged: true } },
       { ...d, progress: { at: "refused", failure } },
     ];
-    expect(tally(all)).toEqual({ drafts: 1, underway: 1, stored: 0, unchanged: 1, failed: 1 });
+    expect(tally(all)).toEqual({ drafts: 1, underway: 1, stored: 0, unchanged: 1, failed: 2 });
   });
 });

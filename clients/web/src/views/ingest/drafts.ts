@@ -124,8 +124,12 @@ export function tally(drafts: readonly Draft[]): Tally {
   return {
     drafts: count(({ progress }) => progress.at === "draft"),
     underway: count(({ progress }) => progress.at === "waiting" || progress.at === "sending"),
-    stored: count(({ progress }) => progress.at === "stored" && !progress.unchanged),
-    unchanged: count(({ progress }) => progress.at === "stored" && progress.unchanged),
+    stored: count(
+      (draft) => draft.progress.at === "stored" && !draft.progress.unchanged && !hasFailed(draft),
+    ),
+    unchanged: count(
+      (draft) => draft.progress.at === "stored" && draft.progress.unchanged && !hasFailed(draft),
+    ),
     failed: count(hasFailed),
   };
 }
