@@ -101,10 +101,12 @@ class CatalogueMaps:
             count = await asyncio.to_thread(view.projection.count_in, Slot.OWN)
             if count < FEWEST_PRODUCTS:
                 raise map_too_small(count)
-        # Again, because somebody else may have begun in between.
+        # Again, because somebody else may have begun in between, or ended all this.
+        self._check_open()
         if self._build is None or self._build.done():
             self._progress = MapProgress(MapStage.NEIGHBOURS, 0.0)
             self._build = asyncio.create_task(self._run(self._mirror.active), name="map-build")
+            self._build.add_done_callback(_heard)
         build = self._build
         while not build.done():
             yield self._progress
@@ -212,6 +214,12 @@ async def _shown(drawn: CatalogueMap, view: SpaceView) -> ShownMap:
         return ShownMap(left, view.space.space.embedding_version, max(0, missing))
 
     return await asyncio.to_thread(compared)
+
+
+def _heard(build: asyncio.Task[ShownMap]) -> None:
+    """Its error is in the log; where nobody follows it any more, asyncio need not say so again."""
+    if not build.cancelled():
+        build.exception()
 
 
 def _ended() -> Unavailable:

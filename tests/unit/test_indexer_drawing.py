@@ -59,13 +59,19 @@ def _all_equal(count: int) -> Vectors:
     return np.repeat(unit_rows(1, 16), count, axis=0)
 
 
+def _of_one_number(count: int) -> Vectors:
+    return unit_rows(count, 1)
+
+
 def _two_kinds(count: int) -> Vectors:
     return unit_rows(2, 16)[np.arange(count) % 2]
 
 
 @pytest.mark.parametrize("place", WAYS)
 @pytest.mark.parametrize("count", [5, 6, 15, 100])
-@pytest.mark.parametrize("make", [lambda count: unit_rows(count, 16), _all_equal, _two_kinds])
+@pytest.mark.parametrize(
+    "make", [lambda count: unit_rows(count, 16), _all_equal, _two_kinds, _of_one_number]
+)
 def test_places_are_on_the_map_whatever_the_vectors(
     count: int, make: Callable[[int], Vectors], place: Place
 ) -> None:

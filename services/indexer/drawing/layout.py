@@ -78,6 +78,8 @@ def _early_exaggeration(count: int) -> float:
 def _start(vectors: Vectors) -> Places:
     """The coordinates along the two main directions, tiny, as t-SNE wants them. Shapes: (n, 2)."""
     centred = vectors - vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if centred.shape[1] < 2:
+        centred = np.pad(centred, ((0, 0), (0, 1)))
     _, directions = np.linalg.eigh(centred.T @ centred)
     main = directions[:, -1:-3:-1]
     # A direction and its opposite are equally right: the one whose greatest part is positive.
