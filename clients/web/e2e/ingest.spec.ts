@@ -109,6 +109,30 @@ test("what is there already is told as unchanged", async ({ page }) => {
   await undo(page, id);
 });
 
+test("a product added later is missing on the map until that is drawn anew", async ({ page }) => {
+  await page.goto("/map");
+  const draw = page.getByRole("button", { name: "Draw the map" });
+  const map = page.getByRole("application");
+  await expect(draw.or(map)).toBeVisible();
+  if (await draw.isVisible()) await draw.click();
+  await expect(map).toBeVisible({ timeout: 60_000 });
+
+  const id = `later${run}`;
+  await page.getByRole("link", { name: "Add products" }).click();
+  await choose(page, { [`${id}.jpg`]: await painted(page, "#08a") });
+  await page.getByRole("button", { name: "Add 1 product" }).click();
+  await expect(draft(page, id).locator(".draft-at")).toHaveText("Added");
+
+  await page.getByRole("link", { name: "Map", exact: true }).click();
+  const missing = page.locator(".map-facts").getByText(/newer products? (is|are) not on it yet/);
+  await expect(missing).toBeVisible();
+  await page.getByRole("button", { name: "Draw it anew" }).click();
+  await expect(missing).toHaveCount(0, { timeout: 60_000 });
+  await expect(map).toBeVisible();
+  await page.getByRole("link", { name: "Add products" }).click();
+  await undo(page, id);
+});
+
 test("files can be dropped anywhere on the page", async ({ page }) => {
   await page.goto("/ingest");
   await expect(page.locator(".dropzone")).toBeVisible();
