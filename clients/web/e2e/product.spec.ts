@@ -59,6 +59,20 @@ test("five similar products follow the closest match with all its photographs; t
   await expect(others).toHaveCount(10);
 });
 
+test("going back from a similar product finds the page as it was left", async ({ page }) => {
+  const name = await openOne(page);
+  const last = similar(page).locator("article.card").last();
+  await last.scrollIntoViewIfNeeded();
+  const before = await page.evaluate(() => scrollY);
+  expect(before).toBeGreaterThan(0);
+  await last.getByRole("link").click();
+  await expect(page.getByRole("heading", { level: 1 })).not.toHaveText(name);
+  await expect(similar(page).locator("article.best")).toBeVisible();
+  await page.goBack();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText(name);
+  await expect.poll(() => page.evaluate(() => scrollY)).toBe(before);
+});
+
 test("the product itself is never among its likes", async ({ page }) => {
   await openOne(page);
   await expect(similar(page).locator("article.best")).toBeVisible();

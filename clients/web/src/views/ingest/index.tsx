@@ -5,6 +5,7 @@ import { ingest, search } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
 import { lang, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
+import { useScrollBack } from "../scroll-back";
 import { DraftCard } from "./DraftCard";
 import { Dropzone } from "./Dropzone";
 import { messages } from "./messages";
@@ -28,6 +29,7 @@ export default function Ingest(): VNode {
   }, [lang.value]);
 
   const now = allowed.value;
+  useScrollBack(now !== "asking");
   return (
     <div class="page ingest">
       <h1>{m("title")}</h1>

@@ -76,12 +76,19 @@ async function send(wanted: readonly Draft[]): Promise<void> {
   if (running.value || chosen.length === 0) return;
   const stopper = new AbortController();
   running.value = stopper;
+  // What has arrived is safe, but the rest of the list lives in this page only.
+  addEventListener("beforeunload", askToStay);
   brokenOff.value = null;
   try {
     brokenOff.value = (await sendAll(ingest, chosen, stopper.signal, put)) ?? null;
   } finally {
+    removeEventListener("beforeunload", askToStay);
     running.value = null;
   }
+}
+
+function askToStay(event: BeforeUnloadEvent): void {
+  event.preventDefault();
 }
 
 function withoutFailures(draft: Draft): Draft {

@@ -6,6 +6,7 @@ import { type AppError, toAppError } from "../../api/errors";
 import { lang, t, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
+import { useScrollBack } from "../scroll-back";
 import { ago } from "../status/words";
 import { type Atlas, readAtlas } from "./atlas";
 import { Draw } from "./Draw";
@@ -41,6 +42,8 @@ export default function CatalogueMap(): VNode {
   const reload = (): void => {
     again.value++;
   };
+
+  useScrollBack(atlas.value !== null);
 
   if (error.value?.reason === "MAP_NOT_FOUND") return <NoMap onDrawn={reload} />;
   if (error.value) {

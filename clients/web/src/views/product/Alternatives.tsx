@@ -9,6 +9,7 @@ import { Picture } from "../../parts/Picture";
 import { ProductCard } from "../../parts/ProductCard";
 import { CardSkeletons } from "../../parts/Skeleton";
 import { Link, navigate, productUrl, route } from "../../router";
+import { useScrollBack } from "../scroll-back";
 import { useAnswer } from "./answer";
 import { COUNTS, countFrom, garmentChoices, garmentFrom, garmentOf, withChoice } from "./choices";
 import { messages } from "./messages";
@@ -26,6 +27,8 @@ export function Alternatives({ product }: { product: Product }): VNode {
     const response = await search.findSimilarProducts(request, { signal });
     return { matches: toMatches(response), weak: response.noGoodMatch ?? false };
   });
+  // The page has its full height only with these.
+  useScrollBack(answer.value.state !== "loading");
 
   return (
     <section

@@ -9,6 +9,7 @@ import { Icon } from "../../parts/Icon";
 import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
 import { Link } from "../../router";
+import { useScrollBack } from "../scroll-back";
 import { Load } from "./Load";
 import { messages } from "./messages";
 import { usePolling } from "./polling";
@@ -50,6 +51,7 @@ export default function Status(): VNode {
   }, [lang.value]);
 
   const now = answer.value;
+  useScrollBack(now !== null);
   return (
     <div class="page status">
       <h1>{m("title")}</h1>
