@@ -211,7 +211,7 @@ const ca: Record<IngestKey, Message> = {
   "done.unchanged": "{count} sense canvis",
   "done.failed": "{count} amb errors",
   finished: "Acabat: {what}.",
-  "off.title": "Afegeix productes està desactivat en aquesta pàgina",
+  "off.title": "L’addició de productes està desactivada en aquesta pàgina",
   "off.text":
     "Qui administra Lookalike ho pot activar: cal iniciar-lo amb LOOKALIKE_EDGE_ALLOW_WRITES=true. No hi ha inici de sessió, així que només convé en xarxes privades. Mentrestant, els productes s’afegeixen amb la línia d’ordres:",
   "off.again": "Torna a comprovar",
