@@ -26,10 +26,10 @@ export async function keep(prepared: Prepared): Promise<Photo> {
   const photo: Photo = { ...prepared, sha256: await digest(prepared.blob), addedAt: Date.now() };
   hold(photo);
   try {
-    const database = await open();
-    await done(database.transaction(PHOTOS, "readwrite").objectStore(PHOTOS).put(photo));
-    await forgetOldest(database);
-    database.close();
+    await withDatabase(async (database) => {
+      await done(database.transaction(PHOTOS, "readwrite").objectStore(PHOTOS).put(photo));
+      await forgetOldest(database);
+    });
   } catch {
     // Private windows may refuse storage: the photograph then lasts as long as the page.
   }
@@ -41,9 +41,9 @@ export async function find(sha256: string): Promise<Photo | undefined> {
   const held = atHand.get(sha256);
   if (held) return held;
   try {
-    const database = await open();
-    const photo: unknown = await done(database.transaction(PHOTOS).objectStore(PHOTOS).get(sha256));
-    database.close();
+    const photo: unknown = await withDatabase((database) =>
+      done(database.transaction(PHOTOS).objectStore(PHOTOS).get(sha256)),
+    );
     if (!isPhoto(photo)) return undefined;
     hold(photo);
     return photo;
@@ -66,8 +66,19 @@ export function urlOfPhoto(sha256: string): string | undefined {
   return url;
 }
 
+/** True if a photograph can be used without asking the storage. */
+export function isAtHand(sha256: string): boolean {
+  return atHand.has(sha256);
+}
+
 function hold(photo: Photo): void {
   atHand.set(photo.sha256, photo);
+  for (const sha256 of [...atHand.keys()].slice(0, -MOST)) {
+    atHand.delete(sha256);
+    const url = urls.get(sha256);
+    if (url) URL.revokeObjectURL(url);
+    urls.delete(sha256);
+  }
   photosAtHand.value += 1;
 }
 
@@ -77,6 +88,15 @@ async function digest(blob: Blob): Promise<string> {
     ? await crypto.subtle.digest("SHA-256", await blob.arrayBuffer())
     : crypto.getRandomValues(new Uint8Array(32)).buffer;
   return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function withDatabase<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T> {
+  const database = await open();
+  try {
+    return await work(database);
+  } finally {
+    database.close();
+  }
 }
 
 function open(): Promise<IDBDatabase> {

@@ -1,9 +1,9 @@
 import { effect, signal } from "@preact/signals";
 import { search } from "../api/clients";
-import { type AppError, toAppError, wasCancelled } from "../api/errors";
+import { type AppError, toAppError } from "../api/errors";
 import { type Match, toMatches } from "../api/match";
 import type { PartReport } from "../gen/lookalike/gateway/v1/search_pb";
-import { find } from "../photo/store";
+import { find, isAtHand } from "../photo/store";
 import { route, scrollToRestore } from "../router";
 import type { Query } from "./query";
 import { partsOf, requestOf } from "./request";
@@ -41,25 +41,35 @@ export function startResults(): void {
   let asked = "";
   effect(() => {
     if (route.value.view !== "search") {
-      running?.abort();
-      waiting.value = "nothing";
+      giveUp();
       asked = "";
       return;
     }
     const wanted = query.value;
     const url = urlOf(wanted);
-    const known = results.peek();
-    // Going back to what is still there: it is shown as it was left.
-    const wentBack = scrollToRestore.peek() !== null && known !== null && urlOf(known.of) === url;
     const same = url === asked;
     asked = url;
-    if (!failure.peek() && (same || wentBack)) return;
-    void findFirst(wanted);
+    const known = results.peek();
+    const answered = known !== null && urlOf(known.of) === url;
+    // A photograph of the link was missing and has been given: the address is the same, the answer is not.
+    const given = answered && known.missingPhotos.some(isAtHand);
+    if (failure.peek() || given) void findFirst(wanted);
+    else if (same) return;
+    // Going back to what is still there: it is shown as it was left.
+    else if (answered && scrollToRestore.peek() !== null) giveUp();
+    else void findFirst(wanted);
   });
+}
+
+/** Wants no answer to the call that runs any more. */
+function giveUp(): void {
+  running?.abort();
+  waiting.value = "nothing";
 }
 
 /** Does the last call again. */
 export function again(): void {
+  if (waiting.peek() !== "nothing") return;
   const known = results.peek();
   if (known && urlOf(known.of) === urlOf(query.peek()) && known.nextPageToken) void findMore();
   else void findFirst(query.peek());
@@ -73,9 +83,9 @@ async function findFirst(wanted: Query): Promise<void> {
   try {
     const read = await readPhotos(wanted);
     if (mine.signal.aborted) return;
-    photos = read.bytes;
-    const response = await search.searchProducts(requestOf(wanted, photos, ""), { signal: mine.signal });
+    const response = await search.searchProducts(requestOf(wanted, read.bytes, ""), { signal: mine.signal });
     if (mine.signal.aborted) return;
+    photos = read.bytes;
     results.value = {
       of: wanted,
       matches: toMatches(response),
@@ -97,6 +107,8 @@ async function findFirst(wanted: Query): Promise<void> {
 export async function findMore(): Promise<void> {
   const known = results.peek();
   if (!known?.nextPageToken || waiting.peek() !== "nothing") return;
+  // What is shown may still be the answer to the search before, where the newest one failed.
+  if (urlOf(known.of) !== urlOf(query.peek())) return;
   const mine = new AbortController();
   running = mine;
   waiting.value = "more";
@@ -123,7 +135,7 @@ export async function findMore(): Promise<void> {
 
 function fail(thrown: unknown, signal: AbortSignal): AppError | undefined {
   // What was superseded has nothing to say any more.
-  if (signal.aborted || wasCancelled(thrown)) return undefined;
+  if (signal.aborted) return undefined;
   waiting.value = "nothing";
   failure.value = toAppError(thrown);
   return failure.value;

@@ -45,11 +45,11 @@ export function type(text: string): void {
 /** Searches for what stands in the box at once; what was typed with a not becomes a part of its own. */
 export function commit(): void {
   clearTimeout(pause);
-  const { wanted, unwanted } = readWords(draft.peek());
+  const { rest, unwanted } = readWords(draft.peek());
   const base = route.peek().view === "search" ? query.peek() : EMPTY;
   const next = unwanted.reduce<Query>(
     (whole, text) => withPart(whole, { kind: "text", text, weight: UNWANTED }),
-    { ...base, text: wanted },
+    { ...base, text: rest },
   );
   const replace = typed !== null;
   typed = null;
@@ -60,11 +60,12 @@ export function commit(): void {
 /** Lets the box follow the address: links, back and forward. */
 export function startSearch(): void {
   effect(() => {
-    if (route.value.view !== "search") return;
     const { text } = query.value;
-    if (text === typed) return;
+    const away = route.value.view !== "search";
+    if (!away && text === typed) return;
     typed = null;
+    // Nobody who has gone elsewhere is fetched back by what they had been typing.
     clearTimeout(pause);
-    draft.value = text;
+    if (!away) draft.value = text;
   });
 }

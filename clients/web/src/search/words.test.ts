@@ -13,10 +13,16 @@ test.each([
   ["t-shirt", "t-shirt", []],
   ["not blue", "", ["blue"]],
 ])("%s", (typed, wanted, unwanted) => {
-  expect(readWords(typed)).toEqual({ wanted, unwanted });
+  expect(readWords(typed)).toMatchObject({ wanted, unwanted });
 });
 
 test("a negation with nothing behind it yet is only a word", () => {
-  expect(readWords("dress not")).toEqual({ wanted: "dress not", unwanted: [] });
-  expect(readWords("dress -")).toEqual({ wanted: "dress -", unwanted: [] });
+  expect(readWords("dress not")).toMatchObject({ wanted: "dress not", unwanted: [] });
+  expect(readWords("dress -")).toMatchObject({ wanted: "dress -", unwanted: [] });
+});
+
+test("what remains of a text says the same when it is read again", () => {
+  const { wanted, rest, unwanted } = readWords('shirt "without buttons", not red');
+  expect([wanted, unwanted]).toEqual(["shirt without buttons", ["red"]]);
+  expect(readWords(rest)).toMatchObject({ wanted, rest, unwanted: [] });
 });

@@ -1,6 +1,9 @@
 /** What was typed, taken apart. */
 export interface Words {
+  /** What is looked for. */
   wanted: string;
+  /** The same as it was typed, with its quotation marks: read again, it still says the same. */
+  rest: string;
   unwanted: string[];
 }
 
@@ -16,7 +19,7 @@ const TOKEN = /(-?)"([^"]*)"|(\S+)/g;
  * inside a word is part of it: `t-shirt`.
  */
 export function readWords(text: string): Words {
-  const wanted: string[] = [];
+  const wanted: Token[] = [];
   const unwanted: string[] = [];
   const tokens = [...text.matchAll(TOKEN)].map(tokenOf);
   for (let at = 0; at < tokens.length; at++) {
@@ -30,13 +33,18 @@ export function readWords(text: string): Words {
       unwanted.push(name.join(" "));
       at = last;
       // The comma before "not" led to it and is no longer needed.
-      const before = wanted.length - 1;
-      if (wanted[before] !== undefined) wanted[before] = wanted[before].replace(/,$/, "");
+      const before = wanted.at(-1);
+      if (before && !before.quoted) before.text = before.text.replace(/,$/, "");
     } else {
-      wanted.push(token.text);
+      wanted.push(token);
     }
   }
-  return { wanted: wanted.join(" "), unwanted: unwanted.filter((name) => name !== "") };
+  const words = wanted.filter((token) => token.text !== "");
+  return {
+    wanted: words.map((token) => token.text).join(" "),
+    rest: words.map((token) => (token.quoted ? `"${token.text}"` : token.text)).join(" "),
+    unwanted: unwanted.filter((name) => name !== ""),
+  };
 }
 
 interface Token {
