@@ -36,3 +36,18 @@ test("what makes no sense in a link is left out", () => {
   expect(read("/?k=0").pageSize).toBeUndefined();
   expect(read("/?k=5000").pageSize).toBe(100);
 });
+
+test("what a link says twice counts once, as said last", () => {
+  expect(read("/?like=a&like=b&like=a~-1&colour=red&colour=Red&colour=blue")).toMatchObject({
+    parts: [
+      { kind: "like", productId: "a", weight: -1 },
+      { kind: "like", productId: "b", weight: 1 },
+    ],
+    filters: { colour: ["red", "blue"] },
+  });
+});
+
+test("a weight finer than a hundredth is rounded, so that it is still one when the link is written", () => {
+  expect(urlOf(read("/?text=stripes~-0.00000001"))).toBe("/?text=stripes~0");
+  expect(urlOf(read("/?text=stripes~0.333333"))).toBe("/?text=stripes~0.33");
+});

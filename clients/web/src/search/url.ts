@@ -1,4 +1,15 @@
-import { FEATURES, type Filters, GARMENTS, type GarmentName, type Part, type Query, WANTED } from "./query";
+import {
+  EMPTY,
+  FEATURES,
+  GARMENTS,
+  type GarmentName,
+  isChosen,
+  type Part,
+  type Query,
+  toggleFilter,
+  WANTED,
+  withPart,
+} from "./query";
 
 // /?q=TEXT&text=TEXT~WEIGHT&like=ID~WEIGHT&photo=SHA256.GARMENT~WEIGHT&colour=VALUE&k=NUMBER
 // A weight of 1 is left out, and so is whatever is not there.
@@ -10,21 +21,20 @@ const MOST_RESULTS = 100;
 
 /** Reads a search from the address; what makes no sense is left out, so that an old link still opens. */
 export function queryFromParams(params: URLSearchParams): Query {
-  const parts: Part[] = [];
+  let query: Query = { ...EMPTY, text: params.get("q") ?? "" };
   for (const [key, value] of params) {
     const part = partFrom(key, value);
-    if (part && parts.length < MOST_PARTS) parts.push(part);
+    if (part && query.parts.length < MOST_PARTS) query = withPart(query, part);
   }
-  const filters: Filters = {};
   for (const feature of FEATURES) {
-    const values = params.getAll(feature).filter((value) => value.trim() !== "");
-    if (values.length > 0) filters[feature] = values;
+    for (const value of params.getAll(feature)) {
+      if (value.trim() === "" || isChosen(query, feature, value)) continue;
+      query = toggleFilter(query, feature, value);
+    }
   }
   const k = Number(params.get("k"));
   return {
-    text: params.get("q") ?? "",
-    parts,
-    filters,
+    ...query,
     pageSize: Number.isInteger(k) && k > 0 ? Math.min(k, MOST_RESULTS) : undefined,
   };
 }
@@ -46,7 +56,8 @@ export function urlOf(query: Query): string {
 function partFrom(key: string, value: string): Part | undefined {
   if (key !== "text" && key !== "like" && key !== "photo") return undefined;
   const found = WEIGHT.exec(value);
-  const weight = found ? Number(found[1]) : WANTED;
+  // Finer steps say nothing, and would be written with an exponent that is no weight when read again.
+  const weight = found ? Math.round(Number(found[1]) * 100) / 100 : WANTED;
   const rest = found ? value.slice(0, found.index) : value;
   if (rest.trim() === "" || Math.abs(weight) > 10) return undefined;
   if (key === "text") return { kind: "text", text: rest, weight };
