@@ -64,6 +64,10 @@ test("what was thrown by anything else has no reason", () => {
   expect(toAppError(new Error("oops"))).toMatchObject({ reason: "UNKNOWN", retryable: false });
 });
 
+test("a mistake of the page itself is not told as the network's", () => {
+  expect(toAppError(new TypeError("x is undefined"))).toMatchObject({ reason: "UNKNOWN", retryable: false });
+});
+
 test("an error that was read already is left as it is", () => {
   const error = toAppError(new Error("oops"));
   expect(toAppError(error)).toBe(error);

@@ -1,6 +1,7 @@
 import { type Any, anyUnpack } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  type BadRequest,
   BadRequestSchema,
   type ErrorInfo,
   ErrorInfoSchema,
@@ -24,7 +25,13 @@ export interface AppError {
   retryable: boolean;
 }
 
-const LATER = new Set([Code.Unavailable, Code.ResourceExhausted, Code.DeadlineExceeded, Code.Aborted]);
+const LATER = new Set([
+  Code.Unavailable,
+  Code.ResourceExhausted,
+  Code.DeadlineExceeded,
+  Code.Aborted,
+  Code.Canceled,
+]);
 /** The size of a message does not change by waiting. */
 const NEVER = new Set(["MESSAGE_TOO_LARGE", "CREDIT_EXCEEDED"]);
 
@@ -34,9 +41,12 @@ export function toAppError(thrown: unknown): AppError {
   const error = ConnectError.from(thrown);
   const info = error.findDetails(ErrorInfoSchema)[0];
   const retry = error.findDetails(RetryInfoSchema)[0];
-  // The browser tells a failed fetch as a TypeError; a proxy's bare 503 comes without details.
-  const network = !info && (error.cause instanceof TypeError || error.code === Code.Unavailable);
-  return made(error.code, error.rawMessage, info, retry, network ? "NETWORK" : "UNKNOWN", violationOf(error));
+  // The browser tells a failed fetch as a TypeError, which the client wraps: a bare one is a mistake of the
+  // page. A proxy's bare 503 comes without details.
+  const failedFetch = thrown instanceof ConnectError && error.cause instanceof TypeError;
+  const network = !info && (failedFetch || error.code === Code.Unavailable);
+  const [violations] = error.findDetails(BadRequestSchema);
+  return made(error.code, error.rawMessage, info, retry, network ? "NETWORK" : "UNKNOWN", violations);
 }
 
 /** What a status inside an answer means: of an image that failed, or of a service that is down. */
@@ -50,7 +60,8 @@ export function statusToAppError(status: Status): AppError {
   };
   const info = unpack((detail) => anyUnpack(detail, ErrorInfoSchema));
   const retry = unpack((detail) => anyUnpack(detail, RetryInfoSchema));
-  return made(status.code, status.message, info, retry, "UNKNOWN");
+  const violations = unpack((detail) => anyUnpack(detail, BadRequestSchema));
+  return made(status.code, status.message, info, retry, "UNKNOWN", violations);
 }
 
 /** An error that the page itself found, before asking anybody. */
@@ -70,11 +81,12 @@ function made(
   info: ErrorInfo | undefined,
   retry: RetryInfo | undefined,
   otherwise: string,
-  violation = "",
+  violations: BadRequest | undefined,
 ): AppError {
   const reason = info?.reason || otherwise;
   const metadata = { ...info?.metadata };
-  if (violation && !metadata.detail) metadata.detail = violation;
+  const first = violations?.fieldViolations[0];
+  if (first && !metadata.detail) metadata.detail = `${first.field}: ${first.description}`;
   const delay = retry?.retryDelay;
   return {
     code,
@@ -84,11 +96,6 @@ function made(
     retryAfterMs: delay ? Number(delay.seconds) * 1000 + Math.round(delay.nanos / 1e6) : undefined,
     retryable: (LATER.has(code) || reason === "NETWORK" || reason === "INTERNAL") && !NEVER.has(reason),
   };
-}
-
-function violationOf(error: ConnectError): string {
-  const first = error.findDetails(BadRequestSchema)[0]?.fieldViolations[0];
-  return first ? `${first.field}: ${first.description}` : "";
 }
 
 function isAppError(value: unknown): value is AppError {
