@@ -17,3 +17,8 @@ test("an identifier with any characters survives the address", () => {
 test("an address that cannot be decoded is unknown, not an error", () => {
   expect(parseRoute("/product/%E0%A4%A").view).toBe("unknown");
 });
+
+test("an address with two slashes is a path, not another site", () => {
+  expect(parseRoute("//elsewhere/map").view).toBe("unknown");
+  expect(parseRoute("//").view).toBe("search");
+});

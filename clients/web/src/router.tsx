@@ -15,7 +15,7 @@ export interface Route {
 
 /** Reads a path with its query, such as `/product/sku-17?k=5`. */
 export function parseRoute(url: string): Route {
-  const { pathname, search, searchParams } = new URL(url, "http://page.invalid");
+  const { pathname, search, searchParams } = new URL(`http://page.invalid${url}`);
   const route = (view: View, productId = ""): Route => ({
     view,
     productId,

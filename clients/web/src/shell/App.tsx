@@ -34,7 +34,15 @@ export function App(): VNode {
   return (
     <>
       {/* biome-ignore lint/a11y/useValidAnchor: it goes to a place of this page, and takes the focus along */}
-      <a class="skip-link" href="#content" onClick={() => main.current?.focus()}>
+      <a
+        class="skip-link"
+        href="#content"
+        onClick={(event) => {
+          // Another entry to go back to would look the same.
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
         {t("app.skip")}
       </a>
       <Header />
