@@ -17,7 +17,6 @@ export const es: Dictionary = {
   "search.label": "Buscar ropa",
   "search.placeholder": "¿Qué estás buscando?",
   "search.clear": "Borrar las palabras",
-  "search.submit": "Buscar",
   "photo.choose": "Buscar con una foto",
   "photo.take": "Hacer una foto",
   "photo.drop": "Suelta la foto para buscar con ella",
@@ -53,7 +52,6 @@ export const es: Dictionary = {
   "close.weak": "Poco parecido",
   "card.like": "Más como este",
   "card.likeNamed": "Buscar más como {name}",
-  "card.views": { one: "{count} foto", other: "{count} fotos" },
   "card.view": "Foto {index} de {count}",
   "card.unnamed": "Producto {id}",
   "picture.broken": "Sin imagen",
@@ -93,6 +91,21 @@ export const es: Dictionary = {
   "error.MAP_TOO_SMALL": "Hay muy pocos productos para dibujar un mapa.",
   "error.EMBEDDING_VERSION_MISMATCH": "El modelo acaba de cambiar. Repite la búsqueda.",
   "error.SPACE_CONFLICT": "El índice se está reconstruyendo para otro modelo.",
+  "error.IMAGE_DIGEST_MISMATCH": "La foto ha cambiado por el camino. Vuelve a enviarla.",
+  "error.STREAM_NOT_FOUND": "Lo que se estaba añadiendo ya no se conoce aquí. Empieza de nuevo.",
+  "error.SPACE_NOT_FOUND": "El índice no contiene lo que se ha pedido.",
+  "error.MODEL_NOT_FOUND": "Este servidor no conoce ese modelo.",
+  "error.MODEL_MISSING": "El modelo no está instalado en el servidor.",
+  "error.DIMENSION_MISMATCH": "El modelo y el índice no encajan entre sí.",
+  "error.SPACE_INCOMPLETE": "El índice para el nuevo modelo todavía no está completo.",
+  "error.STORE_UNSUITABLE": "La base de datos no puede hacer lo que esto necesita.",
+  "error.EXECUTION_PROVIDER_MISSING":
+    "El modelo no puede funcionar en este servidor tal como está configurado.",
+  "error.STREAM_PROTOCOL_VIOLATION":
+    "El servidor no esperaba lo que ha enviado la página. Vuelve a cargarla.",
+  "error.STREAM_FENCED":
+    "Los mismos productos se están añadiendo desde otro sitio; este intento se ha detenido.",
+  "error.CALL_CANCELLED": "La petición se ha interrumpido antes de tener respuesta.",
   "error.CALL_DISABLED": "Aquí no está permitido modificar el catálogo desde esta página.",
   "error.NOT_SUPPORTED": "Este servidor no puede hacer eso.",
 };

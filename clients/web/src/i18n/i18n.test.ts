@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { ErrorReason } from "../gen/lookalike/type/v1/error_reason_pb";
 import { ca } from "./ca";
 import { en } from "./en";
 import { es } from "./es";
@@ -9,13 +10,30 @@ const blanks = (message: Message): string[] => {
   return texts.flatMap((text) => text.match(/\{\w+\}/g) ?? []).sort();
 };
 
-test.each([
-  ["es", es],
-  ["ca", ca],
-] as const)("every text of %s fills in what the English one does", (_, dictionary) => {
-  for (const [key, message] of Object.entries(en)) {
-    expect(blanks(dictionary[key as keyof typeof en]), key).toEqual(blanks(message));
+type Texts = Record<string, Message>;
+const views = import.meta.glob<{ messages: Record<"en" | "es" | "ca", Texts> }>("../views/*/messages.ts", {
+  eager: true,
+});
+const rooms: [string, Texts, Texts, Texts][] = [
+  ["the frame", en, es, ca],
+  ...Object.entries(views).map(([path, { messages: of }]): [string, Texts, Texts, Texts] => [
+    path,
+    of.en,
+    of.es,
+    of.ca,
+  ]),
+];
+
+test.each(rooms)("every text of %s fills in what the English one does", (_, english, ...others) => {
+  for (const [key, message] of Object.entries(english)) {
+    for (const other of others) expect(blanks(other[key] ?? ""), key).toEqual(blanks(message));
   }
+});
+
+test("every reason that the services give has its sentence", () => {
+  const reasons = Object.keys(ErrorReason).filter((name) => /^[A-Z]/.test(name) && name !== "UNSPECIFIED");
+  expect(reasons.length).toBeGreaterThan(40);
+  expect(reasons.filter((reason) => !Object.hasOwn(en, `error.${reason}`))).toEqual([]);
 });
 
 test("the plural follows the language's rules", () => {

@@ -17,16 +17,20 @@ export function format(message: Message, values: Values, language: string): stri
 }
 
 function pluralOf(forms: { one: string; other: string }, count: number, language: string): string {
-  return new Intl.PluralRules(language).select(count) === "one" ? forms.one : forms.other;
+  return pluralRules(language).select(count) === "one" ? forms.one : forms.other;
 }
 
-const formats = new Map<string, Intl.NumberFormat>();
+const pluralRules = oncePerLanguage((language) => new Intl.PluralRules(language));
+const numberFormat = oncePerLanguage(
+  (language) => new Intl.NumberFormat(language, { maximumFractionDigits: 1 }),
+);
 
-function numberFormat(language: string): Intl.NumberFormat {
-  let found = formats.get(language);
-  if (!found) {
-    found = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
-    formats.set(language, found);
-  }
-  return found;
+/** What is dear to make is made once for each language. */
+function oncePerLanguage<T>(make: (language: string) => T): (language: string) => T {
+  const made = new Map<string, T>();
+  return (language) => {
+    const known = made.get(language) ?? make(language);
+    made.set(language, known);
+    return known;
+  };
 }
