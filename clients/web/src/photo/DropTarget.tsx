@@ -41,6 +41,9 @@ export function DropTarget(): VNode | null {
       if (route.peek().view === "ingest") return;
       const file = photoAmong(event.clipboardData);
       if (!file?.type.startsWith("image/")) return;
+      // Cells of a table come as a picture too: in a field, their text is meant.
+      const field = event.target instanceof HTMLElement && event.target.closest("input, textarea");
+      if (field && event.clipboardData?.types.includes("text/plain")) return;
       event.preventDefault();
       void searchByPhoto(file);
     };

@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { type AppError, toAppError } from "../api/errors";
 import { route } from "../router";
 import { EMPTY, WANTED } from "../search/query";
-import { query, searchFor } from "../search/state";
+import { draft, query, searchFor } from "../search/state";
 import { prepare } from "./intake";
 import { keep } from "./store";
 
@@ -11,19 +11,26 @@ export const preparing = signal(false);
 /** Why the last photograph could not be used. */
 export const photoFailure = signal<AppError | null>(null);
 
+let newest = 0;
+
 /** Searches by a photograph, in place of one that was given before; words and filters stay. */
 export async function searchByPhoto(file: Blob): Promise<void> {
+  // A small photograph that is given after a large one is ready before it.
+  newest += 1;
+  const mine = newest;
   preparing.value = true;
   photoFailure.value = null;
   try {
     const { sha256 } = await keep(await prepare(file));
-    const base = route.peek().view === "search" ? query.peek() : EMPTY;
+    if (mine !== newest) return;
+    // Of the words, what has been typed since, searched for or not yet.
+    const base = route.peek().view === "search" ? { ...query.peek(), text: draft.peek() } : EMPTY;
     const others = base.parts.filter((part) => part.kind !== "photo");
     searchFor({ ...base, parts: [{ kind: "photo", sha256, weight: WANTED }, ...others] });
   } catch (thrown) {
-    photoFailure.value = toAppError(thrown);
+    if (mine === newest) photoFailure.value = toAppError(thrown);
   } finally {
-    preparing.value = false;
+    if (mine === newest) preparing.value = false;
   }
 }
 

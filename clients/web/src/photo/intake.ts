@@ -3,7 +3,7 @@ import { localError } from "../api/errors";
 /** What the server takes, told before anything is read. */
 const MOST_BYTES = 32 * 1024 * 1024;
 /** The longest side that is sent: the networks look at fewer pixels than that. */
-export const LONGEST_PX = 2048;
+const LONGEST_PX = 2048;
 const JPEG_QUALITY = 0.9;
 
 /** A photograph made ready to search with. */

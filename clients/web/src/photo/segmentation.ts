@@ -2,7 +2,8 @@ import { search } from "../api/clients";
 import { SegmentOutput } from "../gen/lookalike/gateway/v1/search_pb";
 import { Garment } from "../gen/lookalike/type/v1/garment_pb";
 import { ImageEncoding } from "../gen/lookalike/type/v1/image_pb";
-import type { GarmentName } from "../search/query";
+import { GARMENTS, type GarmentName } from "../search/query";
+import { GARMENT } from "../search/request";
 import { type ClassMask, outlinesOf, pathOf } from "./contours";
 import { fitted } from "./intake";
 import type { Photo } from "./store";
@@ -26,11 +27,7 @@ export interface Segmentation {
   path: string;
 }
 
-const NAMES: Partial<Record<Garment, GarmentName>> = {
-  [Garment.UPPER]: "upper",
-  [Garment.LOWER]: "lower",
-  [Garment.FULL]: "full",
-};
+/** What a mask's pixels of each garment hold: see `SEGMENT_OUTPUT_MASK`. */
 const CLASS: Record<GarmentName, number> = { upper: 1, lower: 2, full: 3 };
 /** Outlines are followed at this size: finer steps would not be seen. */
 const MASK_PX = 512;
@@ -47,7 +44,7 @@ export async function segment(photo: Photo, signal: AbortSignal): Promise<Segmen
   const draw = (...classes: number[]): string =>
     pathOf(outlinesOf(mask, ...classes), widthPx / mask.widthPx, heightPx / mask.heightPx);
   const garments = response.garments.flatMap(({ garment, confidence }) => {
-    const name = NAMES[garment];
+    const name = GARMENTS.find((one) => GARMENT[one] === garment);
     if (!name) return [];
     return [{ name, confidence, path: draw(CLASS[name]) }];
   });
@@ -66,7 +63,7 @@ export async function greenScreen(
     {
       image: await wireImage(photo),
       output: SegmentOutput.COMPOSITE,
-      garment: garment ? CLASS[garment] : Garment.UNION,
+      garment: garment ? GARMENT[garment] : Garment.UNION,
       encoding: ImageEncoding.WEBP,
       maxSidePx: SCREEN_PX,
     },

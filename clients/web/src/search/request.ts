@@ -9,7 +9,8 @@ import { readWords } from "./words";
 /** Enough for two screens of a wide window; more come as people scroll. */
 const PAGE_SIZE = 24;
 
-const GARMENT: Record<GarmentName, Garment> = {
+/** What the contract calls the garments of links. */
+export const GARMENT: Record<GarmentName, Garment> = {
   upper: Garment.UPPER,
   lower: Garment.LOWER,
   full: Garment.FULL,

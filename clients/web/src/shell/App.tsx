@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { announcement } from "../announce";
 import { t } from "../i18n";
 import { DropTarget } from "../photo/DropTarget";
+import { PhotoNews } from "../photo/PhotoNews";
 import { route, type View } from "../router";
 import Search from "../views/search";
 import { Header } from "./Header";
@@ -47,6 +48,7 @@ export function App(): VNode {
       </a>
       <Header />
       <main id="content" tabIndex={-1} ref={main}>
+        <PhotoNews />
         <Shown view={view} />
       </main>
       <DropTarget />

@@ -1,13 +1,12 @@
 import type { VNode } from "preact";
-import { useEffect, useLayoutEffect } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { announce } from "../../announce";
 import { lang, useMessages } from "../../i18n";
-import { Notice } from "../../parts/Notice";
-import { photoFailure, preparing } from "../../photo/add";
-import { scrollToRestore } from "../../router";
 import { isEmpty } from "../../search/query";
 import { results } from "../../search/results";
 import { query } from "../../search/state";
+import { urlOf } from "../../search/url";
+import { useScrollBack } from "../scroll-back";
 import { FacetSide } from "./FacetSide";
 import { Hero } from "./Hero";
 import { messages } from "./messages";
@@ -36,23 +35,17 @@ export default function Search(): VNode {
     announce(
       found.noGoodMatch
         ? t("announce.noGood")
-        : t(found.ranked ? "announce.ranked" : "announce.found", { count: found.candidateCount }),
+        : t(found.ranked ? "results.ranked" : "results.count", { count: found.candidateCount }),
     );
   }, [found?.of, lang.value]);
 
-  useLayoutEffect(() => {
-    const top = scrollToRestore.peek();
-    if (top === null || !found) return;
-    scrollTo(0, top);
-    scrollToRestore.value = null;
-  }, [found]);
+  // The answer before stays until the next is there; its height is not that of the place to return to.
+  useScrollBack(found !== null && urlOf(found.of) === urlOf(now));
 
   return (
     <div class="page search">
       {empty ? <Hero /> : <h1 class="visually-hidden">{title}</h1>}
       {!empty && <PartsBar />}
-      {preparing.value && <p class="lead">{t("photo.preparing")}</p>}
-      {photoFailure.value && <Notice error={photoFailure.value} />}
       <div class="search-body">
         {photo && <PhotoStage key={photo.sha256} part={photo} />}
         <FacetSide />
