@@ -1,7 +1,7 @@
-import { type Signal, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
-import { type AppError, toAppError, wasCancelled } from "../../api/errors";
+import { type AppError, toAppError } from "../../api/errors";
 import { t as frame, percent, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
 import { greenScreen, type Segmentation, segment } from "../../photo/segmentation";
@@ -22,43 +22,48 @@ const known = new Map<string, Segmentation>();
 export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
   const t = useMessages(messages);
   const found = useSignal<Segmentation | null>(known.get(part.sha256) ?? null);
-  const failure = useSignal<AppError | null>(null);
+  const missed = useSignal<AppError | null>(null);
   const tries = useSignal(0);
-  const there = useSignal(true);
   const look = useSignal<Look>("original");
-  const screen = useGreenScreen(part, look.value === "green", tries.value, failure);
+  const screen = useGreenScreen(part, look.value === "green", tries.value);
   const url = urlOfPhoto(part.sha256);
+  const there = url !== undefined;
 
   useEffect(() => {
-    if (found.peek()) return;
+    void find(part.sha256);
+  }, [part.sha256]);
+
+  // As soon as it is there: read from the storage, or given anew because it was missing.
+  useEffect(() => {
+    if (!there || found.peek()) return;
     const giveUp = new AbortController();
     const work = async (): Promise<void> => {
       const photo = await find(part.sha256);
-      there.value = photo !== undefined;
       if (!photo || giveUp.signal.aborted) return;
       const result = await segment(photo, giveUp.signal);
       known.set(part.sha256, result);
       found.value = result;
-      failure.value = null;
+      missed.value = null;
     };
     work().catch((thrown: unknown) => {
-      if (!giveUp.signal.aborted && !wasCancelled(thrown)) failure.value = toAppError(thrown);
+      if (!giveUp.signal.aborted) missed.value = toAppError(thrown);
     });
     return () => giveUp.abort();
-  }, [part.sha256, tries.value, found, failure, there]);
+  }, [part.sha256, there, tries.value, found, missed]);
 
   // The results say that it is missing.
-  if (!there.value || !url) return null;
+  if (!there) return null;
 
   const choose = (garment: GarmentName | undefined): void => {
     searchFor(withPart(query.peek(), { ...part, garment }));
   };
   const segmentation = found.value;
+  const failure = missed.value ?? screen.failure;
   return (
     <section class="stage" aria-label={t("stage.label")}>
       <figure class={`stage-photo ${look.value}`}>
-        <img src={url} alt={t("stage.alt")} />
-        {look.value === "green" && screen.value && <img class="stage-screen" src={screen.value} alt="" />}
+        <img src={url} alt={t("part.photo")} />
+        {look.value === "green" && screen.url && <img class="stage-screen" src={screen.url} alt="" />}
         {segmentation && look.value !== "green" && (
           <Outlines
             segmentation={segmentation}
@@ -67,15 +72,15 @@ export function PhotoStage({ part }: { part: PhotoPart }): VNode | null {
             onChoose={choose}
           />
         )}
-        {(!segmentation || (look.value === "green" && !screen.value)) && !failure.value && (
+        {(!segmentation || (look.value === "green" && !screen.url)) && !failure && (
           <span class="stage-scan" aria-hidden="true" />
         )}
       </figure>
       <div class="stage-side">
-        <h2>{t(heading(segmentation))}</h2>
-        {failure.value && (
+        <h2>{t(missed.value ? "part.photo" : heading(segmentation))}</h2>
+        {failure && (
           <Notice
-            error={failure.value}
+            error={failure}
             onRetry={() => {
               tries.value += 1;
             }}
@@ -136,14 +141,18 @@ function heading(segmentation: Segmentation | null): "stage.looking" | "stage.fo
   return segmentation.path !== "" ? "stage.found" : "stage.noneTitle";
 }
 
-/** The green screen's address, fetched when it is first wanted. */
+/** The green screen's address while it is wanted and there, or why it cannot be had. */
 function useGreenScreen(
   part: PhotoPart,
   wanted: boolean,
   tries: number,
-  failure: Signal<AppError | null>,
-): Signal<string | null> {
+): { url: string | null; failure: AppError | null } {
   const url = useSignal<string | null>(null);
+  const failure = useSignal<AppError | null>(null);
+  // What failed stays told while it is tried again, not once something else is looked at.
+  useEffect(() => {
+    failure.value = null;
+  }, [part.sha256, part.garment, wanted, failure]);
   useEffect(() => {
     if (!wanted) return;
     const giveUp = new AbortController();
@@ -152,12 +161,14 @@ function useGreenScreen(
       const photo = await find(part.sha256);
       if (!photo) return;
       const picture = await greenScreen(photo, part.garment, giveUp.signal);
+      // Given up a moment too late to be stopped: nobody would ever let go of its address.
+      if (giveUp.signal.aborted) return;
       mine = URL.createObjectURL(picture);
       url.value = mine;
       failure.value = null;
     };
     work().catch((thrown: unknown) => {
-      if (!giveUp.signal.aborted && !wasCancelled(thrown)) failure.value = toAppError(thrown);
+      if (!giveUp.signal.aborted) failure.value = toAppError(thrown);
     });
     return () => {
       giveUp.abort();
@@ -165,5 +176,5 @@ function useGreenScreen(
       if (mine) URL.revokeObjectURL(mine);
     };
   }, [part.sha256, part.garment, wanted, tries, url, failure]);
-  return url;
+  return { url: url.value, failure: failure.value };
 }
