@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { focusView } from "../../focus";
 import { lang, useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
 import { PhotoInput } from "../../photo/PhotoInput";
@@ -65,6 +66,7 @@ export function MissingPhoto({ sha256 }: { sha256: string }): VNode {
   const t = useMessages(messages);
   const without = (): void => {
     const now = query.peek();
+    focusView();
     searchFor({
       ...now,
       parts: now.parts.filter((part) => part.kind !== "photo" || part.sha256 !== sha256),
@@ -93,7 +95,10 @@ function WithoutFilters(): VNode {
     <button
       type="button"
       class="button small"
-      onClick={() => searchFor({ ...query.peek(), filters: EMPTY.filters })}
+      onClick={() => {
+        focusView();
+        searchFor({ ...query.peek(), filters: EMPTY.filters });
+      }}
     >
       {t("facets.clear")}
     </button>

@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { focusView } from "../../focus";
 import { useMessages } from "../../i18n";
 import { Chip } from "../../parts/Chip";
 import { Icon } from "../../parts/Icon";
@@ -29,19 +30,19 @@ export function PartsBar(): VNode | null {
   const t = useMessages(messages);
   const now = query.value;
   // Words by themselves stand in the box; in a mix they are a part like the others.
-  const words = now.text.trim() !== "" && now.parts.length > 0;
-  if (!words && now.parts.length === 0 && !hasFilters(now)) return null;
+  const text = now.text.trim();
+  const words: Part | undefined =
+    text !== "" && now.parts.length > 0 ? { kind: "text", text, weight: WANTED } : undefined;
+  const parts = words ? [words, ...now.parts] : now.parts;
+  if (parts.length === 0 && !hasFilters(now)) return null;
+  // One list with one kind of key, so that the words' chip stays itself when they leave the box.
+  const twice = words && now.parts.some((part) => partId(part) === partId(words));
   return (
     <div class="parts-bar">
       <ul class="parts" aria-label={t("parts.label")}>
-        {words && (
-          <li>
-            <PartChip part={{ kind: "text", text: now.text.trim(), weight: WANTED }} fromBox />
-          </li>
-        )}
-        {now.parts.map((part) => (
-          <li key={partId(part)}>
-            <PartChip part={part} />
+        {parts.map((part) => (
+          <li key={part === words && twice ? "box" : partId(part)}>
+            <PartChip part={part} fromBox={part === words} />
           </li>
         ))}
         {FEATURES.flatMap((feature) =>
@@ -55,7 +56,14 @@ export function PartsBar(): VNode | null {
           )),
         )}
       </ul>
-      <button type="button" class="button quiet small" onClick={() => searchFor(EMPTY)}>
+      <button
+        type="button"
+        class="button quiet small"
+        onClick={() => {
+          focusView();
+          searchFor(EMPTY);
+        }}
+      >
         {t("parts.clear")}
       </button>
     </div>
@@ -66,21 +74,21 @@ function PartChip({ part, fromBox = false }: { part: Part; fromBox?: boolean }):
   const t = useMessages(messages);
   const now = query.value;
   const name = usePartName(part);
-  // Words of the box become a part of their own when they are weighed.
-  const base = fromBox ? { ...now, text: "" } : now;
+  const weigh = (weight: number): void => {
+    const weighed = { ...part, weight };
+    // Words of the box become a part of their own, in their place: whoever weighs them keeps the focus.
+    const others = withoutPart(now, part).parts;
+    searchFor(fromBox ? { ...now, text: "", parts: [weighed, ...others] } : withPart(now, weighed));
+  };
   return (
     <Chip
       name={name}
       negative={part.weight < 0}
-      onRemove={() => searchFor(fromBox ? base : withoutPart(now, part))}
+      onRemove={() => searchFor(fromBox ? { ...now, text: "" } : withoutPart(now, part))}
     >
       {part.kind === "photo" && <PhotoThumbnail part={part} />}
       {part.kind === "like" && <LikeThumbnail part={part} />}
-      <WeightControl
-        weight={part.weight}
-        name={name}
-        onChange={(weight) => searchFor(withPart(base, { ...part, weight }))}
-      >
+      <WeightControl weight={part.weight} name={name} onChange={weigh}>
         {part.weight < 0 && <span class="part-not">{t("part.notMark")}</span>}
         <span class="part-name">{name}</span>
       </WeightControl>

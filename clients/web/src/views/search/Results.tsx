@@ -77,12 +77,12 @@ function More({ found }: { found: Found }): VNode | null {
   const t = useMessages(messages);
   const place = useRef<HTMLDivElement>(null);
   const more = found.nextPageToken !== "";
-  const failed = failure.value !== null;
+  const idle = failure.value === null && waiting.value === "nothing";
 
-  // A place that stays in sight is seen anew after each page.
+  // A place that stays in sight is seen anew whenever a call has ended.
   useEffect(() => {
     const target = place.current;
-    if (!target || !more || failed) return;
+    if (!target || !more || !idle) return;
     const observer = new IntersectionObserver(
       (entries) => {
         if (entries.some((entry) => entry.isIntersecting)) void findMore();
@@ -91,17 +91,13 @@ function More({ found }: { found: Found }): VNode | null {
     );
     observer.observe(target);
     return () => observer.disconnect();
-  }, [found.nextPageToken, more, failed]);
+  }, [found.nextPageToken, more, idle]);
 
   if (!more) return <p class="results-end">{t("results.end")}</p>;
   return (
     <div class="more" ref={place}>
-      <button
-        type="button"
-        class="button"
-        disabled={waiting.value !== "nothing"}
-        onClick={() => void findMore()}
-      >
+      {/* Never disabled: it would lose the focus to each page. */}
+      <button type="button" class="button" onClick={() => void findMore()}>
         {waiting.value === "more" ? frame("view.loading") : t("results.more")}
       </button>
     </div>
