@@ -18,24 +18,31 @@ interface NoticeProps {
 export function Notice({ error, onRetry }: NoticeProps): VNode {
   const secondsLeft = useSignal(0);
   const tries = useRef(0);
-  const retry = useRef(onRetry);
-  retry.current = onRetry;
+  const timer = useRef<ReturnType<typeof setInterval> | undefined>(undefined);
+  const retry = (): void => {
+    // Who asks does not wait, and what was waited for is not asked for twice.
+    clearInterval(timer.current);
+    secondsLeft.value = 0;
+    onRetry?.();
+  };
+  const newest = useRef(retry);
+  newest.current = retry;
+  const canRetry = onRetry !== undefined;
 
   useEffect(() => {
-    const delay = retry.current ? retryDelay(error, tries.current) : null;
+    const delay = canRetry ? retryDelay(error, tries.current) : null;
+    secondsLeft.value = Math.ceil((delay ?? 0) / 1000);
     if (delay === null) return;
     const until = Date.now() + delay;
-    secondsLeft.value = Math.ceil(delay / 1000);
-    const timer = setInterval(() => {
+    timer.current = setInterval(() => {
       secondsLeft.value = Math.max(0, Math.ceil((until - Date.now()) / 1000));
       // Nobody looks: asking waits until somebody does.
       if (secondsLeft.value > 0 || document.visibilityState === "hidden") return;
-      clearInterval(timer);
       tries.current += 1;
-      retry.current?.();
+      newest.current();
     }, 250);
-    return () => clearInterval(timer);
-  }, [error, secondsLeft]);
+    return () => clearInterval(timer.current);
+  }, [error, secondsLeft, canRetry]);
 
   const warm = Number.parseFloat(error.metadata.warm_up_fraction ?? "");
   const reference = error.metadata.request_id;
@@ -57,8 +64,8 @@ export function Notice({ error, onRetry }: NoticeProps): VNode {
           </p>
         )}
       </div>
-      {onRetry && error.retryable && (
-        <button type="button" class="button small" onClick={onRetry}>
+      {canRetry && error.retryable && (
+        <button type="button" class="button small" onClick={retry}>
           <Icon name="reload" size={16} />
           {t("action.retry")}
         </button>

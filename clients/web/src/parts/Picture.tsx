@@ -13,7 +13,6 @@ interface PictureProps {
   /** Longest side in CSS pixels; screens with more pixels get the next size. */
   side: Side;
   alt: string;
-  sizes?: string;
   /** Above the fold: fetched at once. */
   eager?: boolean;
 }
@@ -21,12 +20,17 @@ interface PictureProps {
 const DOUBLE: Record<Side, Side> = { 160: 320, 320: 640, 640: 1280, 1280: 1280 };
 
 /** A photograph of a product; a quiet sign where it cannot be had. */
-export function Picture({ image, side, alt, sizes, eager = false }: PictureProps): VNode {
+export function Picture({ image, side, alt, eager = false }: PictureProps): VNode {
   const brokenUrl = useSignal("");
   const url = image ? imageUrl(image, side) : "";
   if (!image || url === "" || brokenUrl.value === url) {
     return (
-      <span class="picture broken" role="img" aria-label={alt ? `${alt}: ${t("picture.broken")}` : undefined}>
+      <span
+        class="picture broken"
+        role="img"
+        aria-hidden={alt === ""}
+        aria-label={alt ? `${alt}: ${t("picture.broken")}` : undefined}
+      >
         <Icon name="picture" size={32} />
         <span aria-hidden="true">{t("picture.broken")}</span>
       </span>
@@ -38,7 +42,6 @@ export function Picture({ image, side, alt, sizes, eager = false }: PictureProps
       class="picture"
       src={url}
       srcset={stored ? `${url} 1x, ${imageUrl(image, DOUBLE[side])} 2x` : undefined}
-      sizes={sizes}
       width={image.widthPx || undefined}
       height={image.heightPx || undefined}
       alt={alt}

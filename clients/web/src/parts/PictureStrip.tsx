@@ -30,13 +30,15 @@ export function PictureStrip({ images, first, eager = false }: PictureStripProps
 
   const onMove = (event: TargetedPointerEvent<HTMLDivElement>): void => {
     if (shown.length < 2) return;
-    begun.value = true;
     if (event.pointerType === "mouse") {
+      begun.value = true;
       const box = event.currentTarget.getBoundingClientRect();
       const share = (event.clientX - box.left) / box.width;
       at.value = Math.min(shown.length - 1, Math.max(0, Math.floor(share * shown.length)));
     } else if (start.current) {
       const moved = event.clientX - start.current.x;
+      // Half of it tells a swipe from a page that is scrolled: what may be shown is fetched.
+      if (Math.abs(moved) >= SWIPE_PX / 2) begun.value = true;
       if (Math.abs(moved) < SWIPE_PX) return;
       swiped.current = true;
       const step = moved < 0 ? 1 : -1;
