@@ -56,6 +56,8 @@ export function SearchBox(): VNode {
         value={draft.value}
         onInput={(event) => type(event.currentTarget.value)}
         onKeyDown={(event) => {
+          // These keys choose among what an input method proposes.
+          if (event.isComposing) return;
           if (event.key === "Escape" && draft.value !== "") {
             event.preventDefault();
             type("");

@@ -4,6 +4,7 @@ import { route } from "../router";
 import { type Facet, facetsOf } from "./facet-values";
 import { FEATURES } from "./query";
 import { filterOf } from "./request";
+import { results } from "./results";
 import { query } from "./state";
 
 const MOST_VALUES = 60;
@@ -15,6 +16,8 @@ export const facets = signal<Facet[] | null>(null);
 const filters = computed(() => JSON.stringify(query.value.filters));
 
 let running: AbortController | undefined;
+/** The last count failed. */
+let missed = false;
 
 /** Counts whenever the filters change, and on every return to the search. */
 export function startFacets(): void {
@@ -24,12 +27,17 @@ export function startFacets(): void {
     void filters.value;
     void count();
   });
+  effect(() => {
+    // A search that is answered tells that the server is back.
+    if (results.value && missed && shown.peek()) void count();
+  });
 }
 
 async function count(): Promise<void> {
   running?.abort();
   const mine = new AbortController();
   running = mine;
+  missed = false;
   try {
     const response = await search.listFacets(
       { fields: [...FEATURES], filter: filterOf(query.peek().filters), maxValues: MOST_VALUES },
@@ -38,5 +46,6 @@ async function count(): Promise<void> {
     if (!mine.signal.aborted) facets.value = facetsOf(response);
   } catch {
     // The search of the same moment tells what is wrong; older counts are better than none.
+    missed = !mine.signal.aborted;
   }
 }

@@ -72,7 +72,8 @@ export function swatchOf(name: string): Swatch {
 function toneOf(name: string): string | undefined {
   const words = name.split(/[\s-]+/).filter(Boolean);
   const base = words.map((word) => BY_NAME.get(word)).filter((hex) => hex !== undefined);
-  // "navy blue": the word that says more comes first, save where it only tells light from dark.
+  // The last word that is a colour is the colour, in English: "olive green". In Spanish and Catalan what
+  // follows it mostly tells light from dark: "azul marino".
   const tone = base.at(-1);
   if (tone === undefined) return undefined;
   if (words.some((word) => LIGHTER.has(word))) return mixed(tone, "#ffffff", 0.5);
