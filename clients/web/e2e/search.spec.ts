@@ -143,20 +143,3 @@ test("the dark is chosen, kept, and asks nobody else for anything", async ({ pag
   await settled(page);
   expect(strangers).toEqual([]);
 });
-
-test("the first load brings at most 200 kB of script, compressed", async ({ page }) => {
-  const session = await page.context().newCDPSession(page);
-  await session.send("Network.enable");
-  const scripts = new Set<string>();
-  let bytes = 0;
-  session.on("Network.responseReceived", ({ requestId, type }) => {
-    if (type === "Script") scripts.add(requestId);
-  });
-  session.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
-    if (scripts.has(requestId)) bytes += encodedDataLength;
-  });
-  await page.goto("/");
-  await settled(page);
-  expect(bytes).toBeGreaterThan(10_000);
-  expect(bytes).toBeLessThan(200_000);
-});
