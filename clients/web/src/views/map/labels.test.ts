@@ -32,7 +32,7 @@ describe("labels", () => {
           if (p === q) continue;
           const apart =
             Math.abs(p.at.x - q.at.x) > (p.widthPx + q.widthPx) / 2 ||
-            Math.abs(p.at.y - q.at.y) > (p.sizePx + q.sizePx) / 2;
+            Math.abs(p.at.y - q.at.y) > (p.heightPx + q.heightPx) / 2;
           expect(apart).toBe(true);
         }
       }
@@ -50,10 +50,18 @@ describe("labels", () => {
   it("come with zoom, and say more with zoom", () => {
     const tiny = { ...neighbourhood(9), radius: 0.005 };
     expect(placeLabels([tiny], VIEW, measure)).toEqual([]);
-    const near = placeLabels([tiny], show(VIEW, tiny, 0.08), measure);
-    expect(near.map((label) => label.text)).toEqual(["word 9"]);
+    const near = placeLabels([tiny], show(VIEW, tiny, 0.12), measure);
+    expect(near.map((label) => label.lines)).toEqual([["word 9"]]);
     const nearer = placeLabels([tiny], show(VIEW, tiny, 0.005), measure);
-    expect(nearer.map((label) => label.text)).toEqual(["word 9 · second · third"]);
+    expect(nearer.map((label) => label.lines)).toEqual([["word 9 · second · third"]]);
+  });
+
+  it("say a second word below the first where there is no room beside it", () => {
+    const [wide] = placeLabels([{ ...LARGEST, x: 0.5 }], VIEW, measure);
+    expect(wide?.lines).toEqual(["word 0 · second"]);
+    const neighbours = [LARGEST, { ...LARGEST, x: LARGEST.x + 0.13 }];
+    const narrow = placeLabels(neighbours, VIEW, measure);
+    expect(narrow.map((label) => label.lines)).toContainEqual(["word 0", "second"]);
   });
 
   it("are found under the pointer", () => {

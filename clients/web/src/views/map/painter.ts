@@ -1,6 +1,6 @@
 import type { Atlas } from "./atlas";
 import { drawDots, type Raster, radiusFor } from "./dots";
-import { type Label, placeLabels } from "./labels";
+import { type Label, LINE_HEIGHT, placeLabels } from "./labels";
 import type { Lookup } from "./lookup";
 import { css, type Palette } from "./palette";
 import { entry } from "./points";
@@ -176,11 +176,16 @@ export class Painter {
     above.lineJoin = "round";
     above.strokeStyle = ink.halo;
     above.fillStyle = ink.text;
-    for (const { text, sizePx, at } of this.labels) {
+    for (const { lines, sizePx, at } of this.labels) {
       above.font = font(sizePx);
       above.lineWidth = sizePx / 3;
-      above.strokeText(text, at.x, at.y);
-      above.fillText(text, at.x, at.y);
+      const placed = lines.map((line, i) => ({
+        line,
+        y: at.y + (i - (lines.length - 1) / 2) * LINE_HEIGHT * sizePx,
+      }));
+      // All halos first: that of one line would cover the letters of the other.
+      for (const { line, y } of placed) above.strokeText(line, at.x, y);
+      for (const { line, y } of placed) above.fillText(line, at.x, y);
     }
   }
 

@@ -93,10 +93,11 @@ export class Stage {
     });
   }
 
-  /** Marks points; none: marks nothing. */
+  /** Marks points; none: marks nothing. If all of them are elsewhere, the whole map is shown. */
   mark(found: ReadonlySet<number>): void {
     this.found = found;
-    this.redraw();
+    if (found.size > 0 && ![...found].some((point) => this.isSeen(point))) this.showAll();
+    else this.redraw();
   }
 
   choose(point: number): void {
@@ -190,6 +191,11 @@ export class Stage {
     const at = this.placeOf(point);
     const tile = this.painter.tiles.find((one) => one.point === point);
     return { point, at, reachPx: (tile?.sidePx ?? 8) / 2, onRight: at.x > this.view.widthPx / 2 };
+  }
+
+  private isSeen(point: number): boolean {
+    const { x, y } = this.placeOf(point);
+    return x >= 0 && x <= this.view.widthPx && y >= 0 && y <= this.view.heightPx;
   }
 
   private pointAt(at: Point, reachPx: number): number {
