@@ -61,6 +61,10 @@ export function hasFilters({ filters }: Query): boolean {
   return FEATURES.some((feature) => (filters[feature]?.length ?? 0) > 0);
 }
 
+export function withoutFilters(query: Query): Query {
+  return { ...query, filters: EMPTY.filters };
+}
+
 /** The query with one more part; the same thing again replaces what was said of it. */
 export function withPart(query: Query, part: Part): Query {
   const same = partId(part);

@@ -19,6 +19,9 @@ interface Call {
 }
 
 let calls: Call[] = [];
+/** Counts of features that were asked for; they fail while the server is away. */
+let counts = 0;
+let away = false;
 
 /** A message of gRPC-Web, and the trailers that end it. */
 function framed(response: Response_): Uint8Array<ArrayBuffer> {
@@ -34,25 +37,32 @@ function framed(response: Response_): Uint8Array<ArrayBuffer> {
   return frames;
 }
 
+function answered(response: Response_): Response {
+  return new Response(framed(response), { headers: { "content-type": "application/grpc-web+proto" } });
+}
+
 beforeEach(() => {
   calls = [];
+  counts = 0;
+  away = false;
   vi.resetModules();
   vi.useFakeTimers();
   vi.stubGlobal("location", { origin: "http://page.invalid", pathname: "/", search: "" });
   vi.stubGlobal("history", { state: null, pushState: vi.fn(), replaceState: vi.fn() });
   vi.stubGlobal("scrollTo", vi.fn());
   vi.stubGlobal("scrollY", 0);
-  vi.stubGlobal("fetch", (_: string, { body, signal }: { body: Uint8Array; signal?: AbortSignal }) => {
+  vi.stubGlobal("fetch", (url: string, { body, signal }: { body: Uint8Array; signal?: AbortSignal }) => {
+    if (url.endsWith("/ListFacets")) {
+      counts += 1;
+      return away ? Promise.reject(new TypeError("Failed to fetch")) : Promise.resolve(answered({}));
+    }
     const request = fromBinary(SearchProductsRequestSchema, body.subarray(5));
     return new Promise<Response>((resolve, reject) => {
       signal?.addEventListener("abort", () => reject(signal.reason));
       calls.push({
         words: request.parts.map(({ part }) => part.value),
         pageToken: request.pageToken,
-        answer: (response) =>
-          resolve(
-            new Response(framed(response), { headers: { "content-type": "application/grpc-web+proto" } }),
-          ),
+        answer: (response) => resolve(answered(response)),
         refuse: () => reject(new TypeError("Failed to fetch")),
         cancel: () =>
           resolve(
@@ -153,4 +163,22 @@ test("a call that the other side gave up is told, and can be tried again", async
   await settled();
   expect(page.waiting.value).toBe("nothing");
   expect(page.failure.value?.retryable).toBe(true);
+});
+
+test("features that could not be counted are counted once a search is answered, and not again", async () => {
+  const page = await started("/?q=skirt");
+  const { facets, startFacets } = await import("./facets");
+  away = true;
+  startFacets();
+  await settled();
+  expect([counts, facets.value]).toEqual([1, null]);
+  away = false;
+  calls[0]?.answer({ results: [product("skirt")] });
+  await settled();
+  expect(counts).toBe(2);
+  expect(facets.value).not.toBeNull();
+  await page.go("/?q=dress");
+  calls[1]?.answer({ results: [product("dress")] });
+  await settled();
+  expect(counts).toBe(2);
 });

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t as frame, useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
-import { EMPTY, FEATURES, hasFilters } from "../../search/query";
+import { FEATURES, hasFilters, withoutFilters } from "../../search/query";
 import { results } from "../../search/results";
 import { query, searchFor } from "../../search/state";
 import { FacetList, facetsShown } from "./FacetList";
@@ -52,11 +52,7 @@ export function FacetSheet(): VNode | null {
           <FacetList />
           <div class="sheet-foot">
             {hasFilters(query.value) && (
-              <button
-                type="button"
-                class="button"
-                onClick={() => searchFor({ ...query.peek(), filters: EMPTY.filters })}
-              >
+              <button type="button" class="button" onClick={() => searchFor(withoutFilters(query.peek()))}>
                 {t("facets.clear")}
               </button>
             )}

@@ -4,7 +4,7 @@ import { lang, useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
 import { PhotoInput } from "../../photo/PhotoInput";
 import { Link } from "../../router";
-import { EMPTY, hasFilters, type Query } from "../../search/query";
+import { hasFilters, type Query, withoutFilters } from "../../search/query";
 import { query, searchFor } from "../../search/state";
 import { messages } from "./messages";
 import "./outcomes.css";
@@ -97,7 +97,7 @@ function WithoutFilters(): VNode {
       class="button small"
       onClick={() => {
         focusView();
-        searchFor({ ...query.peek(), filters: EMPTY.filters });
+        searchFor(withoutFilters(query.peek()));
       }}
     >
       {t("facets.clear")}
