@@ -64,6 +64,11 @@ test("what was thrown by anything else has no reason", () => {
   expect(toAppError(new Error("oops"))).toMatchObject({ reason: "UNKNOWN", retryable: false });
 });
 
+test("a deadline that passed says so, whoever noticed it", () => {
+  const error = toAppError(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  expect(error).toMatchObject({ reason: "DEADLINE_PASSED", retryable: true });
+});
+
 test("a mistake of the page itself is not told as the network's", () => {
   expect(toAppError(new TypeError("x is undefined"))).toMatchObject({ reason: "UNKNOWN", retryable: false });
 });

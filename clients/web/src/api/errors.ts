@@ -32,6 +32,11 @@ const LATER = new Set([
   Code.Aborted,
   Code.Canceled,
 ]);
+/** What a code says by itself: neither the browser nor the transport of the services gives a reason. */
+const BARE = new Map([
+  [Code.DeadlineExceeded, "DEADLINE_PASSED"],
+  [Code.Canceled, "CALL_CANCELLED"],
+]);
 /** The size of a message does not change by waiting. */
 const NEVER = new Set(["MESSAGE_TOO_LARGE", "CREDIT_EXCEEDED"]);
 
@@ -46,7 +51,7 @@ export function toAppError(thrown: unknown): AppError {
   const failedFetch = thrown instanceof ConnectError && error.cause instanceof TypeError;
   const network = !info && (failedFetch || error.code === Code.Unavailable);
   const [violations] = error.findDetails(BadRequestSchema);
-  return made(error.code, error.rawMessage, info, retry, network ? "NETWORK" : "UNKNOWN", violations);
+  return made(error.code, error.rawMessage, info, retry, network ? "NETWORK" : undefined, violations);
 }
 
 /** What a status inside an answer means: of an image that failed, or of a service that is down. */
@@ -61,7 +66,7 @@ export function statusToAppError(status: Status): AppError {
   const info = unpack((detail) => anyUnpack(detail, ErrorInfoSchema));
   const retry = unpack((detail) => anyUnpack(detail, RetryInfoSchema));
   const violations = unpack((detail) => anyUnpack(detail, BadRequestSchema));
-  return made(status.code, status.message, info, retry, "UNKNOWN", violations);
+  return made(status.code, status.message, info, retry, undefined, violations);
 }
 
 /** An error that the page itself found, before asking anybody. */
@@ -80,10 +85,10 @@ function made(
   message: string,
   info: ErrorInfo | undefined,
   retry: RetryInfo | undefined,
-  otherwise: string,
+  otherwise: string | undefined,
   violations: BadRequest | undefined,
 ): AppError {
-  const reason = info?.reason || otherwise;
+  const reason = info?.reason || otherwise || BARE.get(code) || "UNKNOWN";
   const metadata = { ...info?.metadata };
   const first = violations?.fieldViolations[0];
   if (first && !metadata.detail) metadata.detail = `${first.field}: ${first.description}`;
