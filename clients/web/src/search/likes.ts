@@ -1,5 +1,6 @@
 import { type Signal, signal } from "@preact/signals";
 import { search } from "../api/clients";
+import { toAppError } from "../api/errors";
 import type { Product } from "../gen/lookalike/type/v1/product_pb";
 import { results } from "./results";
 
@@ -20,8 +21,8 @@ export function likedProduct(productId: string): Signal<Product | null> {
 async function read(productId: string, into: Signal<Product | null>): Promise<void> {
   try {
     into.value = (await search.getProduct({ productId })).product ?? null;
-  } catch {
-    // The search itself tells that there is no such product; asked for again the next time.
-    known.delete(productId);
+  } catch (thrown) {
+    // The search itself tells what is wrong. What may work later is asked for the next time it is shown.
+    if (toAppError(thrown).retryable) known.delete(productId);
   }
 }

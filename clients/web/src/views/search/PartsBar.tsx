@@ -22,6 +22,7 @@ import {
 import { query, searchFor } from "../../search/state";
 import { messages } from "./messages";
 import { Swatch } from "./Swatch";
+import { partName } from "./title";
 import { WeightControl } from "./WeightControl";
 import "./parts-bar.css";
 
@@ -73,7 +74,7 @@ export function PartsBar(): VNode | null {
 function PartChip({ part, fromBox = false }: { part: Part; fromBox?: boolean }): VNode {
   const t = useMessages(messages);
   const now = query.value;
-  const name = usePartName(part);
+  const name = partName(part, t);
   const weigh = (weight: number): void => {
     const weighed = { ...part, weight };
     // Words of the box become a part of their own, in their place: whoever weighs them keeps the focus.
@@ -94,14 +95,6 @@ function PartChip({ part, fromBox = false }: { part: Part; fromBox?: boolean }):
       </WeightControl>
     </Chip>
   );
-}
-
-function usePartName(part: Part): string {
-  const t = useMessages(messages);
-  const liked = part.kind === "like" ? likedProduct(part.productId).value : null;
-  if (part.kind === "text") return part.text;
-  if (part.kind === "like") return t("part.like", { name: liked?.name || part.productId });
-  return part.garment ? t(`part.photo.${part.garment}`) : t("part.photo");
 }
 
 function PhotoThumbnail({ part }: { part: PhotoPart }): VNode {
