@@ -85,3 +85,25 @@ test("what was found is told to those who listen", async ({ page }) => {
   await settled(page);
   await expect(page.locator("p[role=status]")).toContainText(/products, closest first/);
 });
+
+test("the focus goes to what remains when a part is taken away", async ({ page }) => {
+  await page.goto("/?text=hoodie&text=stripes~-0.5&colour=black");
+  await settled(page);
+  await page.getByRole("button", { name: "Remove hoodie" }).press("Enter");
+  await expect(page.getByRole("button", { name: "Remove stripes" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: "Remove black" })).toBeFocused();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/\/$/);
+  await expect(page.locator("main")).toBeFocused();
+});
+
+test("words of the box stay under the slider when they become a part of their own", async ({ page }) => {
+  await page.goto("/?q=hoodie&text=white");
+  await settled(page);
+  await page.getByRole("button", { name: /^hoodie: weight 1/ }).press("Enter");
+  await expect(page.getByRole("slider", { name: "How much it counts" })).toBeFocused();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("ArrowRight");
+  await expect(page).toHaveURL(/\?text=hoodie~1.5&text=white$/);
+});

@@ -74,6 +74,26 @@ test("a photograph comes back with its link in this browser, and is asked for in
   await elsewhere.context().close();
 });
 
+test("the photograph that a link lacks is searched for once it is given again", async ({ page, browser }) => {
+  const { name, file } = await photographOf(page, "blue hoodie");
+  await page.goto("/");
+  await choosePhotograph(page, file);
+  await expect(page).toHaveURL(/photo=/);
+  const elsewhere = await (await browser.newContext({ locale: "en-GB" })).newPage();
+  await elsewhere.goto(page.url());
+  const missing = elsewhere.locator('[data-outcome="missing-photo"]');
+  await missing
+    .locator('[data-photo-input="file"]')
+    .setInputFiles({ name: "photograph", mimeType: "image/png", buffer: file });
+  await expect(missing).toHaveCount(0);
+  // The address is the same as before; what is shown is not.
+  await expect(elsewhere).toHaveURL(page.url());
+  await expect(elsewhere.getByRole("img", { name: "Your photograph" })).toBeVisible();
+  await settled(elsewhere);
+  await expect(cards(elsewhere).first().getByRole("heading")).toHaveText(name);
+  await elsewhere.context().close();
+});
+
 test("text in a link is text, whatever it says", async ({ page }) => {
   let opened = false;
   page.on("dialog", (dialog) => {
