@@ -50,6 +50,10 @@ describe("dropped files become products", () => {
   it("where equal names in two folders are two products", () => {
     expect(group(["a/red/1.jpg", "b/red/1.jpg"]).map((one) => one.key)).toEqual(["a/red", "b/red"]);
   });
+
+  it("where a folder is not what is loose under its name", () => {
+    expect(new Set(group(["skirt_1.jpg", "skirt/1.jpg"]).map((one) => one.key)).size).toBe(2);
+  });
 });
 
 describe("identifiers", () => {

@@ -48,7 +48,8 @@ function byView(folder: string, members: readonly number[], paths: readonly stri
     const stem = withoutView(stemOf(paths[i] ?? ""));
     stems.set(stem, [...(stems.get(stem) ?? []), i]);
   }
-  return [...stems].map(([stem, own]) => made(folder === "" ? stem : `${folder}/${stem}`, stem, own, paths));
+  // No path has an empty part: a folder of the same name is another product.
+  return [...stems].map(([stem, own]) => made(`${folder}//${stem}`, stem, own, paths));
 }
 
 function made(key: string, base: string, members: readonly number[], paths: readonly string[]): Group {

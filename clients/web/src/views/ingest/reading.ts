@@ -8,7 +8,7 @@ export interface Found {
 
 export interface Reading {
   readonly photographs: readonly Found[];
-  /** Files that are no photographs: told, not sent. */
+  /** Files that are no photographs, or cannot be read: told, not sent. */
   readonly ignored: number;
 }
 
@@ -26,8 +26,10 @@ export async function readDrop(transfer: DataTransfer): Promise<Reading> {
     return sorted(loose.map((file) => ({ path: file.name, file })));
   }
   const found: Found[] = [];
-  for (const entry of entries) if (entry) await walk(entry, "", found);
-  return sorted(found);
+  let unreadable = 0;
+  for (const entry of entries) if (entry) unreadable += await walk(entry, "", found);
+  const { photographs, ignored } = sorted(found);
+  return { photographs, ignored: ignored + unreadable };
 }
 
 /** Reads what a file or folder chooser gave. */
@@ -35,22 +37,28 @@ export function readChosen(files: Iterable<File>): Reading {
   return sorted([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
 }
 
-async function walk(entry: FileSystemEntry, parent: string, found: Found[]): Promise<void> {
+/** Collects the files of an entry and returns how many of it could not be read: one hurts no other. */
+async function walk(entry: FileSystemEntry, parent: string, found: Found[]): Promise<number> {
   const path = parent === "" ? entry.name : `${parent}/${entry.name}`;
-  if (isFile(entry)) {
-    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
-    found.push({ path, file });
-  } else if (isFolder(entry)) {
-    const reader = entry.createReader();
-    // A reader gives at most a hundred entries at a time, and none at the end.
-    for (;;) {
-      const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-        reader.readEntries(resolve, reject),
-      );
-      if (some.length === 0) break;
-      for (const child of some) await walk(child, path, found);
+  let unreadable = 0;
+  try {
+    if (isFile(entry)) {
+      found.push({ path, file: await new Promise<File>((resolve, reject) => entry.file(resolve, reject)) });
+    } else if (isFolder(entry)) {
+      const reader = entry.createReader();
+      // A reader gives at most a hundred entries at a time, and none at the end.
+      for (;;) {
+        const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+          reader.readEntries(resolve, reject),
+        );
+        if (some.length === 0) break;
+        for (const child of some) unreadable += await walk(child, path, found);
+      }
     }
+  } catch {
+    unreadable += 1;
   }
+  return unreadable;
 }
 
 function isFile(entry: FileSystemEntry): entry is FileSystemFileEntry {
