@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useId } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import type { AppError } from "../../api/errors";
+import { focusView } from "../../focus";
 import { useMessages } from "../../i18n";
 import { errorSentence } from "../../i18n/errors";
 import { Icon, type IconName } from "../../parts/Icon";
@@ -30,7 +31,10 @@ export function DraftCard({ draft }: { draft: Draft }): VNode {
             onRemove={
               underway || (at === "stored" && !photo.failure)
                 ? undefined
-                : () => put(withoutPhoto(draft, photo.key))
+                : () => {
+                    focusView();
+                    put(withoutPhoto(draft, photo.key));
+                  }
             }
           />
         ))}
@@ -50,7 +54,10 @@ export function DraftCard({ draft }: { draft: Draft }): VNode {
           class="icon-button draft-remove"
           aria-label={m("product.remove", { name: title })}
           title={m("product.remove", { name: title })}
-          onClick={() => take(draft.id)}
+          onClick={() => {
+            focusView();
+            take(draft.id);
+          }}
         >
           <Icon name="close" size={18} />
         </button>
@@ -90,8 +97,8 @@ function Field(props: {
 function How({ draft }: { draft: Draft }): VNode {
   const m = useMessages(messages);
   const { progress } = draft;
-  const problem = progress.at === "draft" ? problemOfDraft(draft, drafts.value) : undefined;
   const failed = hasFailed(draft);
+  const problem = progress.at === "draft" || failed ? problemOfDraft(draft, drafts.value) : undefined;
   const failures = draft.photos.flatMap((photo) => (photo.failure ? [photo.failure] : []));
   const hopeless = failures.length > 0 && failures.every((failure) => !failure.retryable);
   return (
@@ -125,7 +132,7 @@ function How({ draft }: { draft: Draft }): VNode {
           <button
             type="button"
             class="button small"
-            disabled={running.value !== null}
+            disabled={running.value !== null || problem !== undefined}
             onClick={() => void sendAgain(draft)}
           >
             <Icon name="reload" size={16} />
@@ -149,10 +156,21 @@ function Why({ name, failure }: { name: string; failure: Failure }): VNode {
 /** Takes back what was added, after asking once. */
 function Delete({ draft }: { draft: Draft }): VNode {
   const m = useMessages(messages);
-  const asking = useSignal(false);
+  const asking = useSignal<boolean | null>(null);
+  const busy = useSignal(false);
   const error = useSignal<AppError | null>(null);
+  const first = useRef<HTMLButtonElement>(null);
+  const safe = useRef<HTMLButtonElement>(null);
+  // The button that was pressed is gone; nothing is deleted by pressing once more.
+  useEffect(() => {
+    if (asking.value !== null) (asking.value ? safe : first).current?.focus();
+  }, [asking.value]);
   const go = async (): Promise<void> => {
+    if (busy.value) return;
+    busy.value = true;
     error.value = (await deleteStored(draft)) ?? null;
+    busy.value = false;
+    if (!error.value) focusView();
   };
   if (error.value) return <Notice error={error.value} onRetry={() => void go()} />;
   if (!asking.value) {
@@ -160,6 +178,7 @@ function Delete({ draft }: { draft: Draft }): VNode {
       <button
         type="button"
         class="button small quiet"
+        ref={first}
         onClick={() => {
           asking.value = true;
         }}
@@ -177,6 +196,7 @@ function Delete({ draft }: { draft: Draft }): VNode {
       <button
         type="button"
         class="button small quiet"
+        ref={safe}
         onClick={() => {
           asking.value = false;
         }}

@@ -39,6 +39,18 @@ describe("drafts", () => {
     expect(withFiles(sent, found("polo_2.jpg")).map((draft) => draft.productId)).toEqual(["polo", "polo-2"]);
   });
 
+  it("take a photograph in place of one they were refused for", () => {
+    const failure = { error: localError("IMAGE_UNDECODABLE"), stage: "decode", retryable: false } as const;
+    const refused = withFiles([], found("polo_1.jpg")).map((draft) => ({
+      ...withoutPhoto(draft, draft.photos[0]?.key ?? 0),
+      progress: { at: "refused", failure } as const,
+    }));
+    expect(problemOfDraft(only(refused), refused)).toBe("no_photographs");
+    const mended = withFiles(refused, found("polo_2.jpg"));
+    expect(only(mended)).toMatchObject({ productId: "polo", progress: { at: "refused" } });
+    expect(problemOfDraft(only(mended), mended)).toBeUndefined();
+  });
+
   it("cannot be sent without an identifier, or with another's", () => {
     const both = withFiles([], found("a.jpg", "b.jpg"));
     const [first, second] = both as [Draft, Draft];

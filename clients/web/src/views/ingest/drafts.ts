@@ -44,13 +44,18 @@ const LONGEST_ID_BYTES = 256;
 let nextPhoto = 1;
 let nextDraft = 1;
 
-/** Adds files: to a draft that they belong to if it was not sent yet, else as new drafts. */
+/**
+ * Adds files: to the product that they belong to if it was not stored yet (a refused one may lack just
+ * them), else as new ones.
+ */
 export function withFiles(drafts: readonly Draft[], found: readonly Found[]): Draft[] {
   const all = [...drafts];
   const taken = new Set(drafts.map((draft) => draft.productId));
   for (const made of group(found.map(({ path }) => path))) {
     const files = made.members.flatMap((i) => found[i]?.file ?? []);
-    const place = all.findIndex((draft) => draft.key === made.key && draft.progress.at === "draft");
+    const place = all.findIndex(
+      (draft) => draft.key === made.key && /^(draft|refused)$/.test(draft.progress.at),
+    );
     const existing = all[place];
     if (existing) {
       const fresh = files.filter((file) => !existing.photos.some((photo) => same(photo.file, file)));
@@ -104,7 +109,6 @@ function same(p: File, q: File): boolean {
   return p.name === q.name && p.size === q.size && p.lastModified === q.lastModified;
 }
 
-/** Photographs that are still wanted: sending the others again would only fail again. */
 export function withoutPhoto(draft: Draft, photo: number): Draft {
   return { ...draft, photos: draft.photos.filter((one) => one.key !== photo) };
 }

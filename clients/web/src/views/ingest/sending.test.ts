@@ -107,6 +107,15 @@ describe("sending products", () => {
     expect([at("a"), at("b"), at("c")]).toEqual(["stored", "refused", "draft"]);
   });
 
+  it("fails what came back without an outcome: nothing is on its way for ever", async () => {
+    const transport = createRouterTransport(({ service }) => {
+      service(IngestService, { async *ingestBatch() {} });
+    });
+    const { error, at } = await run(createClient(IngestService, transport), withFiles([], found("a.jpg")));
+    expect(error?.reason).toBe("UNKNOWN");
+    expect(at("a")).toBe("refused");
+  });
+
   it("leaves everything as it was where writing is switched off", async () => {
     const { client } = gateway(() => new ConnectError("off", Code.PermissionDenied));
     const { error, at } = await run(client, withFiles([], found("a.jpg")));

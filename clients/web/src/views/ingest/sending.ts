@@ -1,5 +1,5 @@
 import { type Client, Code } from "@connectrpc/connect";
-import { type AppError, toAppError } from "../../api/errors";
+import { type AppError, localError, toAppError } from "../../api/errors";
 import { type IngestResult, type IngestService, IngestState } from "../../gen/lookalike/gateway/v1/ingest_pb";
 import { batches } from "./batches";
 import { bytesOf, type Draft, usablePhotos } from "./drafts";
@@ -31,6 +31,8 @@ export async function sendAll(
         unfinished.delete(draft.id);
         report(withResult(draft, result));
       }
+      // Without an outcome a product would be on its way for ever.
+      if (batch.some(({ id }) => unfinished.has(id))) throw localError("UNKNOWN");
     } catch (thrown) {
       const error = toAppError(thrown);
       const calledOff = signal.aborted || error.code === Code.PermissionDenied;
