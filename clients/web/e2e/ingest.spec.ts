@@ -71,7 +71,9 @@ test("a broken photograph fails alone, with its reason; without it the rest is c
     [`junk${run}.jpg`]: Buffer.from("this is no photograph"),
     "notes.txt": Buffer.from("not even by its name"),
   });
-  await expect(page.locator(".dropzone-ignored")).toHaveText("1 file was left out: it is no photograph.");
+  await expect(page.locator(".dropzone-ignored")).toHaveText(
+    "1 file was left out: it is not a photograph, or cannot be read.",
+  );
   await page.getByRole("button", { name: "Add 2 products" }).click();
   const card = draft(page, id);
   await expect(card.locator(".draft-at")).toHaveText("Added, but not every photograph");
@@ -84,7 +86,7 @@ test("a broken photograph fails alone, with its reason; without it the rest is c
   await expect(page.locator(".send-bar")).toContainText("2 with failures");
 
   // Trying again is offered; the same bytes fail the same way, and nothing else is sent.
-  await page.getByRole("button", { name: "Try the failed again" }).click();
+  await page.getByRole("button", { name: "Retry what failed" }).click();
   await expect(junk.locator(".draft-at")).toHaveText("Not added");
   await expect(card.locator(".draft-at")).toHaveText("Added, but not every photograph");
   await card.getByRole("button", { name: `Remove the photograph ${id}_2.jpg` }).click();

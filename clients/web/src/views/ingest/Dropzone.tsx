@@ -48,8 +48,11 @@ export function Dropzone({ small }: { small: boolean }): VNode {
       void readDrop(event.dataTransfer).then(take);
     });
     on("paste", (event) => {
-      if (event.clipboardData && event.clipboardData.files.length > 0)
-        take(readChosen(event.clipboardData.files));
+      if (!event.clipboardData || event.clipboardData.files.length === 0) return;
+      // Cells of a table come as a picture too: in a field, their text is meant.
+      const field = event.target instanceof HTMLElement && event.target.closest("input, textarea");
+      if (field && event.clipboardData.types.includes("text/plain")) return;
+      take(readChosen(event.clipboardData.files));
     });
     return () => listen.abort();
   }, []);

@@ -1,9 +1,10 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { announce } from "../../announce";
+import { focusView } from "../../focus";
 import { useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
-import { tally, usablePhotos } from "./drafts";
+import { hasFailed, tally, usablePhotos } from "./drafts";
 import { messages } from "./messages";
 import {
   brokenOff,
@@ -25,6 +26,7 @@ export function SendBar(): VNode {
   const isRunning = running.value !== null;
   const fresh = all.filter(({ progress }) => progress.at === "draft");
   const ready = sendable(fresh);
+  const photos = ready.reduce((sum, draft) => sum + usablePhotos(draft).length, 0);
   const total = all.length - counts.drafts;
   const done = total - counts.underway;
   const outcome = outcomeWords(m, counts);
@@ -32,7 +34,11 @@ export function SendBar(): VNode {
   // Screen readers hear the end; the single steps would only talk over each other.
   const wasRunning = useRef(false);
   useEffect(() => {
-    if (wasRunning.current && !isRunning && outcome) announce(m("finished", { what: outcome }));
+    if (wasRunning.current && !isRunning) {
+      if (outcome) announce(m("finished", { what: outcome }));
+      // It was on the button that stops.
+      if (document.activeElement === document.body) focusView();
+    }
     wasRunning.current = isRunning;
   }, [isRunning]);
 
@@ -51,7 +57,7 @@ export function SendBar(): VNode {
               <p>
                 {m("summary", {
                   count: ready.length,
-                  photos: ready.reduce((sum, draft) => sum + usablePhotos(draft).length, 0),
+                  photos: m("photographs", { count: photos }),
                   size: totalBytes(ready) / 1e6,
                 })}
               </p>
@@ -64,17 +70,31 @@ export function SendBar(): VNode {
         </div>
         <div class="send-bar-buttons">
           {!isRunning && counts.stored + counts.unchanged > 0 && (
-            <button type="button" class="button quiet" onClick={clearFinished}>
+            <button
+              type="button"
+              class="button quiet"
+              onClick={() => {
+                focusView();
+                clearFinished();
+              }}
+            >
               {m("clear.finished")}
             </button>
           )}
-          {!isRunning && counts.failed > 0 && (
+          {!isRunning && sendable(all.filter(hasFailed)).length > 0 && (
             <button type="button" class="button" onClick={() => void sendFailed()}>
               {m("retry.failed")}
             </button>
           )}
           {isRunning ? (
-            <button type="button" class="button" onClick={stop}>
+            <button
+              type="button"
+              class="button"
+              onClick={(event) => {
+                // The second click of two on what stood here before means to send.
+                if (event.detail < 2) stop();
+              }}
+            >
               {m("stop")}
             </button>
           ) : (

@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { announce } from "../../announce";
 import { ingest, search } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
 import { lang, useMessages } from "../../i18n";
@@ -19,9 +20,10 @@ type Allowed = "asking" | "yes" | "no" | AppError;
 export default function Ingest(): VNode {
   const m = useMessages(messages);
   const allowed = useSignal<Allowed>("asking");
+  // What was known stays while it is asked again: a notice waits longer each time only if it stays.
   const ask = async (): Promise<void> => {
-    allowed.value = "asking";
     allowed.value = await mayWrite();
+    if (allowed.value === "no") announce(m("off.title"));
   };
   useEffect(() => void ask(), []);
   useEffect(() => {

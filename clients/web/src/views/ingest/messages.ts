@@ -9,10 +9,10 @@ const en = {
   "choose.folder": "Choose a folder",
   limits: "JPEG, PNG, WebP, HEIC and others, at most 32 MB each, at most 32 of one product.",
   ignored: {
-    one: "{count} file was left out: it is no photograph.",
-    other: "{count} files were left out: they are no photographs.",
+    one: "{count} file was left out: it is not a photograph, or cannot be read.",
+    other: "{count} files were left out: they are not photographs, or cannot be read.",
   },
-  "nothing.found": "There was no photograph among what was dropped.",
+  "nothing.found": "There is no photograph among these files.",
   list: "Products to add",
   name: "Name",
   identifier: "Identifier",
@@ -35,8 +35,8 @@ const en = {
   "stage.embed": "while describing the garments",
   "stage.index": "while writing to the index",
   "at.draft": "Not sent yet",
-  "at.waiting": "Waits for its turn",
-  "at.sending": "Is being added…",
+  "at.waiting": "Waiting its turn",
+  "at.sending": "Being added…",
   "at.stored": "Added",
   "at.partly": "Added, but not every photograph",
   "at.unchanged": "Was there already, unchanged",
@@ -49,17 +49,18 @@ const en = {
   retry: "Try again",
   "retry.hint": "Sending the same file again will not help: remove it, or replace it by another.",
   summary: {
-    one: "{count} product, {photos} photographs, {size} MB",
-    other: "{count} products, {photos} photographs, {size} MB",
+    one: "{count} product, {photos}, {size} MB",
+    other: "{count} products, {photos}, {size} MB",
   },
+  photographs: { one: "{count} photograph", other: "{count} photographs" },
   blocked: { one: "{count} product cannot be sent yet", other: "{count} products cannot be sent yet" },
   send: { one: "Add {count} product", other: "Add {count} products" },
   stop: "Stop",
-  "retry.failed": "Try the failed again",
+  "retry.failed": "Retry what failed",
   "clear.finished": "Clear what is done",
   progress: "{done} of {total}",
   "progress.label": "Products added so far",
-  "done.stored": "{count} added",
+  "done.stored": { one: "{count} added", other: "{count} added" },
   "done.unchanged": "{count} unchanged",
   "done.failed": "{count} with failures",
   finished: "Finished: {what}.",
@@ -67,7 +68,7 @@ const en = {
   "off.text":
     "Whoever runs Lookalike can switch it on: start it with LOOKALIKE_EDGE_ALLOW_WRITES=true. There is no login, so this belongs on private networks only. Until then the command line adds products:",
   "off.again": "Check again",
-  checking: "Asking whether products may be added…",
+  checking: "Checking whether products may be added…",
 } satisfies Record<string, Message>;
 
 export type IngestKey = keyof typeof en;
@@ -81,10 +82,10 @@ const es: Record<IngestKey, Message> = {
   "choose.folder": "Elegir una carpeta",
   limits: "JPEG, PNG, WebP, HEIC y otros, hasta 32 MB cada una, hasta 32 por producto.",
   ignored: {
-    one: "Se ha omitido {count} archivo: no es una foto.",
-    other: "Se han omitido {count} archivos: no son fotos.",
+    one: "Se ha omitido {count} archivo: no es una foto o no se puede leer.",
+    other: "Se han omitido {count} archivos: no son fotos o no se pueden leer.",
   },
-  "nothing.found": "No había ninguna foto en lo que has soltado.",
+  "nothing.found": "No hay ninguna foto entre estos archivos.",
   list: "Productos por añadir",
   name: "Nombre",
   identifier: "Identificador",
@@ -121,9 +122,10 @@ const es: Record<IngestKey, Message> = {
   retry: "Reintentar",
   "retry.hint": "Enviar el mismo archivo otra vez no servirá: quítalo o cámbialo por otro.",
   summary: {
-    one: "{count} producto, {photos} fotos, {size} MB",
-    other: "{count} productos, {photos} fotos, {size} MB",
+    one: "{count} producto, {photos}, {size} MB",
+    other: "{count} productos, {photos}, {size} MB",
   },
+  photographs: { one: "{count} foto", other: "{count} fotos" },
   blocked: {
     one: "{count} producto aún no se puede enviar",
     other: "{count} productos aún no se pueden enviar",
@@ -134,7 +136,7 @@ const es: Record<IngestKey, Message> = {
   "clear.finished": "Quitar los terminados",
   progress: "{done} de {total}",
   "progress.label": "Productos añadidos hasta ahora",
-  "done.stored": "{count} añadidos",
+  "done.stored": { one: "{count} añadido", other: "{count} añadidos" },
   "done.unchanged": "{count} sin cambios",
   "done.failed": "{count} con fallos",
   finished: "Terminado: {what}.",
@@ -142,7 +144,7 @@ const es: Record<IngestKey, Message> = {
   "off.text":
     "Quien administra Lookalike puede activarlo: debe iniciarlo con LOOKALIKE_EDGE_ALLOW_WRITES=true. No hay inicio de sesión, así que solo conviene en redes privadas. Mientras tanto, los productos se añaden con la línea de órdenes:",
   "off.again": "Comprobar de nuevo",
-  checking: "Preguntando si se pueden añadir productos…",
+  checking: "Comprobando si se pueden añadir productos…",
 };
 
 const ca: Record<IngestKey, Message> = {
@@ -154,10 +156,10 @@ const ca: Record<IngestKey, Message> = {
   "choose.folder": "Tria una carpeta",
   limits: "JPEG, PNG, WebP, HEIC i altres, fins a 32 MB cadascuna, fins a 32 per producte.",
   ignored: {
-    one: "S’ha omès {count} fitxer: no és una foto.",
-    other: "S’han omès {count} fitxers: no són fotos.",
+    one: "S’ha omès {count} fitxer: no és una foto o no es pot llegir.",
+    other: "S’han omès {count} fitxers: no són fotos o no es poden llegir.",
   },
-  "nothing.found": "No hi havia cap foto en el que has deixat anar.",
+  "nothing.found": "No hi ha cap foto entre aquests fitxers.",
   list: "Productes per afegir",
   name: "Nom",
   identifier: "Identificador",
@@ -194,9 +196,10 @@ const ca: Record<IngestKey, Message> = {
   retry: "Torna-ho a provar",
   "retry.hint": "Enviar el mateix fitxer un altre cop no servirà: treu-lo o canvia’l per un altre.",
   summary: {
-    one: "{count} producte, {photos} fotos, {size} MB",
-    other: "{count} productes, {photos} fotos, {size} MB",
+    one: "{count} producte, {photos}, {size} MB",
+    other: "{count} productes, {photos}, {size} MB",
   },
+  photographs: { one: "{count} foto", other: "{count} fotos" },
   blocked: {
     one: "{count} producte encara no es pot enviar",
     other: "{count} productes encara no es poden enviar",
@@ -207,7 +210,7 @@ const ca: Record<IngestKey, Message> = {
   "clear.finished": "Treu els acabats",
   progress: "{done} de {total}",
   "progress.label": "Productes afegits fins ara",
-  "done.stored": "{count} afegits",
+  "done.stored": { one: "{count} afegit", other: "{count} afegits" },
   "done.unchanged": "{count} sense canvis",
   "done.failed": "{count} amb errors",
   finished: "Acabat: {what}.",
@@ -215,7 +218,7 @@ const ca: Record<IngestKey, Message> = {
   "off.text":
     "Qui administra Lookalike ho pot activar: cal iniciar-lo amb LOOKALIKE_EDGE_ALLOW_WRITES=true. No hi ha inici de sessió, així que només convé en xarxes privades. Mentrestant, els productes s’afegeixen amb la línia d’ordres:",
   "off.again": "Torna a comprovar",
-  checking: "Preguntant si es poden afegir productes…",
+  checking: "Comprovant si es poden afegir productes…",
 };
 
 export const messages = { en, es, ca };
