@@ -1,6 +1,7 @@
 """The map of the active space: built one at a time, whoever asks and whoever leaves, and read."""
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -10,7 +11,7 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 
 from servicekit.errors import LookalikeError, Unavailable
-from services.indexer.domain import Slot, Store
+from services.indexer.domain import Store
 from services.indexer.drawing.process import Block
 from services.indexer.drawing.values import Drawing, Label, Tell
 from services.indexer.maps import (
@@ -94,27 +95,17 @@ class CatalogueMaps:
           LookalikeError: what else ended the build.
         """
         self._check_open()
-        if self._build is None or self._build.done():
+        if self._build is None:
             # What was written before this call is drawn.
             await self._gate.wait(await self._store.version(), None)
-            view = self._mirror.active
-            count = await asyncio.to_thread(view.projection.count_in, Slot.OWN)
-            if count < FEWEST_PRODUCTS:
-                raise map_too_small(count)
-        # Again, because somebody else may have begun in between, or ended all this.
-        self._check_open()
-        if self._build is None or self._build.done():
-            self._progress = MapProgress(MapStage.NEIGHBOURS, 0.0)
-            self._build = asyncio.create_task(self._run(self._mirror.active), name="map-build")
-            self._build.add_done_callback(_heard)
-        build = self._build
+            # Again, because somebody may have ended all this in between.
+            self._check_open()
+        build = self._build or self._begin()
         while not build.done():
             yield self._progress
-            changed = asyncio.ensure_future(self._changed.wait())
-            await asyncio.wait(
-                (build, changed), timeout=_TELL_S, return_when=asyncio.FIRST_COMPLETED
-            )
-            changed.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_TELL_S):
+                    await self._changed.wait()
         if build.cancelled():
             raise _ended()
         yield build.result()
@@ -125,6 +116,19 @@ class CatalogueMaps:
         if self._build is not None:
             self._build.cancel()
             await asyncio.gather(self._build, return_exceptions=True)
+
+    def _begin(self) -> "asyncio.Task[ShownMap]":
+        self._progress = MapProgress(MapStage.NEIGHBOURS, 0.0)
+        self._build = asyncio.create_task(self._run(self._mirror.active), name="map-build")
+        self._build.add_done_callback(self._finished)
+        return self._build
+
+    def _finished(self, build: "asyncio.Task[ShownMap]") -> None:
+        self._build = None
+        self._wake()
+        # Its error is in the log; where nobody follows it, asyncio need not say so again.
+        if not build.cancelled():
+            build.exception()
 
     async def _run(self, view: SpaceView) -> ShownMap:
         began = time.monotonic()
@@ -144,7 +148,6 @@ class CatalogueMaps:
         return await _shown(drawn, view)
 
     async def _draw_and_store(self, view: SpaceView) -> CatalogueMap:
-        assert view.space is not None  # there are vectors
         product_ids: list[str] = []
         drawing = await self._draw(_blocks(view.projection, product_ids), self._tell)
         drawn = CatalogueMap(
@@ -156,12 +159,16 @@ class CatalogueMaps:
             np.round(drawing.places * _WHOLE).astype(np.uint16),
             drawing.cluster_of,
         )
+        assert view.space is not None  # there are vectors
         await self._store.put_map(view.space, drawn)
         self._tell(MapStage.STORED, 1.0)
         return drawn
 
     def _tell(self, stage: MapStage, fraction: float) -> None:
         self._progress = MapProgress(stage, fraction)
+        self._wake()
+
+    def _wake(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
@@ -188,6 +195,8 @@ def _blocks(projection: Projection, product_ids: list[str]) -> Iterator[Block]:
         product_ids += (one.product_id for one in sitting.sitters)
         if sitting.sitters:
             yield sitting.vectors, [_label(one) for one in sitting.sitters]
+    if len(product_ids) < FEWEST_PRODUCTS:
+        raise map_too_small(len(product_ids))
 
 
 def _label(sitter: Sitter) -> Label:
@@ -214,12 +223,6 @@ async def _shown(drawn: CatalogueMap, view: SpaceView) -> ShownMap:
         return ShownMap(left, view.space.space.embedding_version, max(0, missing))
 
     return await asyncio.to_thread(compared)
-
-
-def _heard(build: asyncio.Task[ShownMap]) -> None:
-    """Its error is in the log; where nobody follows it any more, asyncio need not say so again."""
-    if not build.cancelled():
-        build.exception()
 
 
 def _ended() -> Unavailable:

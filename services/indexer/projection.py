@@ -91,11 +91,6 @@ class Projection:
         """How often it was loaded from the beginning."""
         return self._loads
 
-    def count_in(self, slot: Slot) -> int:
-        """Products that have a vector of a slot."""
-        with self._lock:
-            return len(self._matrices[slot]) if slot in self._matrices else 0
-
     def tally(self) -> Tally:
         with self._lock:
             matrices = self._matrices.values()

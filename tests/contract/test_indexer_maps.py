@@ -1,6 +1,9 @@
 """The map of the catalogue, over both stores: drawn, read, kept, dropped."""
 
 import asyncio
+import pickle
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Iterable
@@ -19,9 +22,9 @@ from servicekit.errors import (
     Unavailable,
 )
 from services.indexer.drawing.process import Block, DrawingProcess
-from services.indexer.drawing.values import Drawing, Tell
+from services.indexer.drawing.values import Drawing, Label, Tell
 from services.indexer.map_builds import CatalogueMaps
-from services.indexer.maps import CatalogueMap, ShownMap
+from services.indexer.maps import CatalogueMap, MapStage, ShownMap
 from tests.contract.indexer_under_test import (
     SPACE,
     UNION,
@@ -288,6 +291,37 @@ async def test_a_build_goes_on_when_its_caller_goes_away(under_test: IndexerUnde
     assert held.drawings == 1
 
 
+async def test_who_stops_following_leaves_no_task_behind(under_test: IndexerUnderTest) -> None:
+    await fill(under_test)
+    maps = held_maps(under_test, Held())
+    follower = maps.follow()
+    await anext(follower)
+    before = asyncio.all_tasks()
+    waiting = asyncio.ensure_future(anext(follower))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert asyncio.all_tasks() == before
+    await maps.close()
+
+
+async def test_products_that_go_while_a_build_begins_are_too_few(
+    under_test: IndexerUnderTest,
+) -> None:
+    await fill(under_test, 5)
+    held = Held()
+    maps = held_maps(under_test, held)
+    following = asyncio.create_task(last_of(maps))
+    await held.begun.wait()
+    delete = indexer_pb2.DeleteProductsRequest(product_ids=["000"])
+    deleted = await under_test.stub.DeleteProducts(delete)
+    await under_test.indexer.gate.wait(deleted.index_version, None)
+    held.let.set()
+    with pytest.raises(FailedPrecondition) as error:
+        await following
+    assert (error.value.reason, error.value.metadata["product_count"]) == ("MAP_TOO_SMALL", "4")
+
+
 async def test_a_space_that_is_dropped_meanwhile_gets_no_map(under_test: IndexerUnderTest) -> None:
     await fill(under_test)
     held = Held()
@@ -331,6 +365,23 @@ async def test_shutting_down_ends_the_drawing_process_of_the_lowest_priority(
     with pytest.raises(Unavailable) as error:
         _ = [told async for told in call]
     assert error.value.reason == "DRAINING"
+
+
+def test_a_drawing_process_ends_with_the_indexer_whatever_it_computes() -> None:
+    vectors = np.random.default_rng(7).standard_normal((3000, 8)).astype(np.float32)
+    with subprocess.Popen(
+        (sys.executable, "-m", "services.indexer.drawing"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in ((vectors, [Label("", {})] * len(vectors)), None):
+            pickle.dump(message, process.stdin)
+        process.stdin.flush()
+        assert pickle.load(process.stdout) == (MapStage.NEIGHBOURS, 0.0)
+        process.stdin.close()
+        assert process.wait(timeout=60) == 1
 
 
 async def test_a_drawing_process_that_dies_is_told_and_the_next_build_works(

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from typing import Any, BinaryIO, Final
 
 import numpy as np
@@ -29,7 +30,6 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def say(message: Any) -> None:
-        # If the parent is gone this raises, and the process ends.
         pickle.dump(message, output, pickle.HIGHEST_PROTOCOL)
         output.flush()
 
@@ -37,7 +37,14 @@ def main() -> None:
         say((stage, fraction))
 
     vectors, labels = _products(sys.stdin.buffer)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     say(draw(vectors, labels, tell))
+
+
+def _end_with_parent() -> None:
+    # Past Python's buffer, whose lock would hold up the end of the interpreter.
+    os.read(sys.stdin.fileno(), 1)
+    os._exit(1)
 
 
 def _products(source: BinaryIO) -> tuple[Vectors, list[Label]]:

@@ -117,7 +117,8 @@ def _converse(process: subprocess.Popen[bytes], blocks: Iterable[Block], tell: T
     for block in blocks:
         pickle.dump(block, process.stdin, pickle.HIGHEST_PROTOCOL)
     pickle.dump(None, process.stdin)
-    process.stdin.close()
+    # Left open: the process ends when nobody holds this end any more.
+    process.stdin.flush()
     while not isinstance(message := pickle.load(process.stdout), Drawing):
         tell(*message)
     return message

@@ -13,9 +13,7 @@ Vectors: TypeAlias = NDArray[np.float32]
 Places: TypeAlias = NDArray[np.float64]
 """Shapes: (n, 2): x from the left, y from the top."""
 Clusters: TypeAlias = NDArray[np.int32]
-"""Shapes: (n,): the neighbourhood of each point; NOWHERE: none."""
-
-NOWHERE = -1
+"""Shapes: (n,): the neighbourhood of each point."""
 
 Tell: TypeAlias = Callable[[MapStage, float], None]
 """Told the stage and the share of it that is done, 0 to 1."""
