@@ -30,7 +30,9 @@ class MemoryCache(Generic[Key, Value]):
         self._keep_s = keep_s
         self._size_of = size_of
         self._now = now
-        self._kept: OrderedDict[Key, tuple[float, Value]] = OrderedDict()
+        # What was used last is last; what was put last is last.
+        self._kept: OrderedDict[Key, Value] = OrderedDict()
+        self._put_at: OrderedDict[Key, float] = OrderedDict()
         self._held_bytes = 0
 
     def get(self, key: Key) -> Value | None:
@@ -39,7 +41,7 @@ class MemoryCache(Generic[Key, Value]):
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
-        return self._kept[key][1]
+        return self._kept[key]
 
     def put(self, key: Key, value: Value) -> None:
         """Keeps a value in place of the one of the same key."""
@@ -48,7 +50,8 @@ class MemoryCache(Generic[Key, Value]):
         size_bytes = self._size_of(value)
         if size_bytes > self._max_bytes:
             return
-        self._kept[key] = (self._now(), value)
+        self._kept[key] = value
+        self._put_at[key] = self._now()
         self._held_bytes += size_bytes
         while self._held_bytes > self._max_bytes:
             self._forget(next(iter(self._kept)))
@@ -56,10 +59,10 @@ class MemoryCache(Generic[Key, Value]):
     def _forget_old(self) -> None:
         # All of them at each use, so that "gone" is true of what nobody asks for again, too.
         limit = self._now() - self._keep_s
-        for key in [key for key, (put_at, _) in self._kept.items() if put_at < limit]:
-            self._forget(key)
+        while self._put_at and self._put_at[oldest := next(iter(self._put_at))] < limit:
+            self._forget(oldest)
 
     def _forget(self, key: Key) -> None:
-        found = self._kept.pop(key, None)
-        if found is not None:
-            self._held_bytes -= self._size_of(found[1])
+        if key in self._kept:
+            del self._put_at[key]
+            self._held_bytes -= self._size_of(self._kept.pop(key))

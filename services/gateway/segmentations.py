@@ -90,9 +90,13 @@ class Segmentations:
         async def ask() -> Segmentation:
             nonlocal asked
             asked = True
-            return await self._segmenter.segment(
+            found = await self._segmenter.segment(
                 photograph, options, lane=Lane.ONLINE, timeout_s=self._timeout_s
             )
+            # Here, because whoever asked may have left while others still wait.
+            self._kept.put(key, found)
+            self._observer.photograph_segmented()
+            return found
 
         try:
             async with asyncio.timeout(deadline.remaining_s()):
@@ -102,10 +106,7 @@ class Segmentations:
         except LookalikeError as error:
             # A copy: one object raised for several callers would gather all their tracebacks.
             raise copy.copy(error) from error
-        if asked:
-            self._kept.put(key, found)
-            self._observer.photograph_segmented()
-        else:
+        if not asked:
             self._observer.photograph_known()
         return found
 

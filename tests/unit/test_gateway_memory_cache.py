@@ -62,6 +62,18 @@ def test_time_takes_everything_however_often_it_is_used() -> None:
     assert cache.get("b") is not None
 
 
+def test_only_what_is_too_old_goes_whatever_was_used_last() -> None:
+    clock = Clock()
+    cache = cache_of(20, clock)
+    for seconds, key in enumerate("abc"):
+        clock.seconds = float(seconds)
+        cache.put(key, bytes(5))
+    cache.put("a", bytes(5))
+    assert cache.get("b") is not None
+    clock.seconds = 61.5
+    assert [key for key in "abc" if cache.get(key) is not None] == ["a", "c"]
+
+
 def test_what_is_gone_leaves_its_room_though_nobody_asks_for_it() -> None:
     clock = Clock()
     cache = cache_of(20, clock)
