@@ -57,6 +57,15 @@ async def test_a_build_that_breaks_off_is_followed_again(twin: GatewayTwin, serv
     assert told[-1].stage is MapStage.STORED
 
 
+async def test_a_build_that_takes_longer_than_any_call_may_is_followed_again(
+    twin: GatewayTwin, server: str
+) -> None:
+    twin.call_faults = [(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED")]
+    async with AsyncLookalike(server) as client:
+        told = [one async for one in client.map.build()]
+    assert told[-1].stage is MapStage.STORED
+
+
 async def test_what_waiting_does_not_mend_is_raised_at_once(twin: GatewayTwin, server: str) -> None:
     twin.call_faults = [
         (grpc.StatusCode.FAILED_PRECONDITION, "MAP_TOO_SMALL"),

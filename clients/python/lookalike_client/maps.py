@@ -48,7 +48,7 @@ class MapPoint(Value):
     x: float
     y: float
     cluster: int | None
-    """A position in `CatalogueMap.clusters`; None: in none."""
+    """A position in `MapHeader.clusters`; None: in none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class MapHeader(Value):
     method: str
     product_count: int
     missing_count: int
-    """Products of the index that are not on it: stored since it was built."""
+    """Products of the index that are not on it: stored since, or without vectors in this space."""
     clusters: tuple[MapCluster, ...]
     """The largest first."""
 
@@ -117,8 +117,8 @@ class AsyncMap:
     async def build(self, *, patience_s: float = 120.0) -> AsyncIterator[MapProgress]:
         """Builds the map anew, and tells how far it is; the last value has the map's header.
 
-        The work is the server's. Where the server goes away it is asked again, and begins again,
-        for so many seconds without an answer.
+        The work is the server's. Where the call breaks off the server is asked again, for so many
+        seconds without an answer; it begins again only where it went away itself.
 
         Raises:
           FailedPrecondition: MAP_TOO_SMALL.
@@ -132,7 +132,10 @@ class AsyncMap:
                     yield _progress(message)
             except grpc.aio.AioRpcError as error:
                 failure = errors.from_call(error, server=self._server)
-                passing = isinstance(failure, errors.Unavailable | errors.Cancelled)
+                # No deadline is ours: no edge or gateway lets a call last for longer than it likes.
+                passing = isinstance(
+                    failure, errors.Unavailable | errors.Cancelled | errors.DeadlineExceeded
+                )
                 if not passing or loop.time() - heard > patience_s:
                     raise failure from error
             else:
