@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { map } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
+import { focusView } from "../../focus";
 import { MapStage } from "../../gen/lookalike/gateway/v1/map_pb";
 import { percent, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
@@ -34,7 +35,7 @@ export function Draw({ label, onDrawn }: { label: string; onDrawn: () => void })
       for await (const { stage, fraction } of map.buildMap({}, { signal: gone.current.signal })) {
         progress.value = { step: STEPS[stage] ?? "stage.neighbours", share: fraction };
       }
-      progress.value = null;
+      // It is drawn, but not here yet: to be asked for it once more would be wrong.
       onDrawn();
     } catch (thrown) {
       progress.value = null;
@@ -45,7 +46,7 @@ export function Draw({ label, onDrawn }: { label: string; onDrawn: () => void })
   if (error.value?.reason === "CALL_DISABLED") {
     return (
       <div class="map-command">
-        <p>{m("none.command")}</p>
+        <p role="alert">{m("none.command")}</p>
         <pre>
           <code>lookalike map build</code>
         </pre>
@@ -55,10 +56,11 @@ export function Draw({ label, onDrawn }: { label: string; onDrawn: () => void })
   if (progress.value) {
     const { step, share } = progress.value;
     return (
-      <div class="map-progress" role="status">
+      <div class="map-progress">
         <progress value={share} max={1} aria-label={m("drawing")} />
         <p>
-          {m(step)} · {percent(share)}
+          {/* Each step is said; each hundredth of it would be too much. */}
+          <span role="status">{m(step)}</span> · {percent(share)}
         </p>
       </div>
     );
@@ -66,7 +68,14 @@ export function Draw({ label, onDrawn }: { label: string; onDrawn: () => void })
   return (
     <>
       {error.value && <Notice error={error.value} onRetry={() => void draw()} />}
-      <button type="button" class="button primary" onClick={() => void draw()}>
+      <button
+        type="button"
+        class="button primary"
+        onClick={() => {
+          focusView();
+          void draw();
+        }}
+      >
         {label}
       </button>
     </>

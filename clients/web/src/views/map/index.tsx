@@ -2,10 +2,10 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { map } from "../../api/clients";
-import { type AppError, toAppError } from "../../api/errors";
 import { lang, t, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
+import { useAnswer } from "../answer";
 import { useScrollBack } from "../scroll-back";
 import { ago } from "../status/words";
 import { type Atlas, readAtlas } from "./atlas";
@@ -20,41 +20,22 @@ import "./map.css";
 /** The whole catalogue as a picture. */
 export default function CatalogueMap(): VNode {
   const m = useMessages(messages);
-  const atlas = useSignal<Atlas | null>(null);
-  const error = useSignal<AppError | null>(null);
-  const again = useSignal(0);
+  const [answer, again] = useAnswer("map", (signal) => readAtlas(map, signal));
   useEffect(() => {
     document.title = `${m("title")} · Lookalike`;
   }, [lang.value]);
-  useEffect(() => {
-    const gone = new AbortController();
-    error.value = null;
-    readAtlas(map, gone.signal).then(
-      (read) => {
-        atlas.value = read;
-      },
-      (thrown: unknown) => {
-        if (!gone.signal.aborted) error.value = toAppError(thrown);
-      },
-    );
-    return () => gone.abort();
-  }, [again.value]);
-  const reload = (): void => {
-    again.value++;
-  };
+  useScrollBack(answer.state === "ready");
 
-  useScrollBack(atlas.value !== null);
-
-  if (error.value?.reason === "MAP_NOT_FOUND") return <NoMap onDrawn={reload} />;
-  if (error.value) {
+  if (answer.state === "failed") {
+    if (answer.error.reason === "MAP_NOT_FOUND") return <NoMap onDrawn={again} />;
     return (
       <div class="page">
         <h1>{m("title")}</h1>
-        <Notice error={error.value} onRetry={reload} />
+        <Notice error={answer.error} onRetry={again} />
       </div>
     );
   }
-  return atlas.value ? <Shown atlas={atlas.value} onDrawn={reload} /> : <Waiting />;
+  return answer.state === "ready" ? <Shown atlas={answer.value} onDrawn={again} /> : <Waiting />;
 }
 
 function Shown({ atlas, onDrawn }: { atlas: Atlas; onDrawn: () => void }): VNode {
@@ -81,7 +62,7 @@ function Shown({ atlas, onDrawn }: { atlas: Atlas; onDrawn: () => void }): VNode
           {atlas.missing > 0 && (
             <>
               <p>{m("missing", { count: atlas.missing })}</p>
-              <Draw label={m("redraw")} onDrawn={onDrawn} />
+              <Draw key={atlas.id} label={m("redraw")} onDrawn={onDrawn} />
             </>
           )}
         </div>

@@ -9,8 +9,8 @@ import { Picture } from "../../parts/Picture";
 import { ProductCard } from "../../parts/ProductCard";
 import { CardSkeletons } from "../../parts/Skeleton";
 import { Link, navigate, productUrl, route } from "../../router";
+import { useAnswer } from "../answer";
 import { useScrollBack } from "../scroll-back";
-import { useAnswer } from "./answer";
 import { COUNTS, countFrom, garmentChoices, garmentFrom, garmentOf, withChoice } from "./choices";
 import { messages } from "./messages";
 import "./alternatives.css";
@@ -23,26 +23,22 @@ export function Alternatives({ product }: { product: Product }): VNode {
   const garment = garmentFrom(params);
   const { productId } = product;
   const [answer, again] = useAnswer(`${productId} ${count} ${garment}`, async (signal) => {
-    const request = { productId, k: Math.min(count + 1, 1000), garment: garmentOf(garment) };
+    const request = { productId, k: count + 1, garment: garmentOf(garment) };
     const response = await search.findSimilarProducts(request, { signal });
     return { matches: toMatches(response), weak: response.noGoodMatch ?? false };
   });
   // The page has its full height only with these.
-  useScrollBack(answer.value.state !== "loading");
+  useScrollBack(answer.state !== "loading");
 
   return (
-    <section
-      class="alternatives"
-      aria-labelledby="similar-title"
-      aria-busy={answer.value.state === "loading"}
-    >
+    <section class="alternatives" aria-labelledby="similar-title" aria-busy={answer.state === "loading"}>
       <div class="alternatives-head">
         <h2 id="similar-title">{m("similar")}</h2>
         <Choices product={product} />
       </div>
-      {answer.value.state === "loading" && <CardSkeletons count={count} />}
-      {answer.value.state === "failed" && <Notice error={answer.value.error} onRetry={again} />}
-      {answer.value.state === "ready" && <Found {...answer.value.value} />}
+      {answer.state === "loading" && <CardSkeletons count={count} />}
+      {answer.state === "failed" && <Notice error={answer.error} onRetry={again} />}
+      {answer.state === "ready" && <Found {...answer.value} />}
     </section>
   );
 }
@@ -86,7 +82,7 @@ function Best({ match }: { match: Match }): VNode {
       </div>
       <ul class="best-pictures">
         {product.images.map((image, index) => (
-          <li key={image.sha256}>
+          <li key={`${index} ${image.sha256}`}>
             <Link
               href={productUrl(product.productId)}
               aria-label={`${name}, ${t("card.view", { index: index + 1, count: product.images.length })}`}

@@ -69,7 +69,8 @@ export function Gallery({ images, name }: { images: readonly ProductImage[]; nam
           class="gallery-zoom"
           aria-label={m("zoom", { name: alt })}
           onClick={() => {
-            if (!swiped.current) zoomed.value = true;
+            zoomed.value = !swiped.current;
+            swiped.current = false;
           }}
         >
           <Picture key={image.sha256} image={image} side={640} alt={alt} eager />
@@ -100,7 +101,7 @@ export function Gallery({ images, name }: { images: readonly ProductImage[]; nam
         {images.length > 1 && (
           <ul class="gallery-thumbs" ref={thumbs} aria-label={m("photographs")}>
             {images.map((one, index) => (
-              <li key={one.sha256}>
+              <li key={`${index} ${one.sha256}`}>
                 <button
                   type="button"
                   aria-label={position(index, images.length)}

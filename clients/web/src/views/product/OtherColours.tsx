@@ -4,8 +4,8 @@ import { toMatches } from "../../api/match";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
 import { useMessages } from "../../i18n";
 import { ProductCard } from "../../parts/ProductCard";
+import { useAnswer } from "../answer";
 import { searchWith } from "./Alternatives";
-import { useAnswer } from "./answer";
 import { otherColours, sameCut } from "./choices";
 import { messages } from "./messages";
 
@@ -26,14 +26,14 @@ export function OtherColours({ product }: { product: Product }): VNode | null {
     );
     return sameCut(toMatches(response));
   });
-  if (answer.value.state !== "ready" || answer.value.value.length === 0) return null;
+  if (answer.state !== "ready" || answer.value.length === 0) return null;
   return (
     <section class="alternatives" aria-labelledby="colours-title">
       <div class="alternatives-head">
         <h2 id="colours-title">{m("colours")}</h2>
       </div>
       <ul class="grid">
-        {answer.value.value.map((match) => (
+        {answer.value.map((match) => (
           <li key={match.product.productId}>
             <ProductCard result={match} onLike={searchWith} />
           </li>

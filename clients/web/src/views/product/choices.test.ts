@@ -21,7 +21,7 @@ const wearing = (...garments: Garment[]) =>
 describe("the choices on a product's page", () => {
   it("are read from the address, and nonsense is the default", () => {
     expect(["k=20", "k=0", "k=-3", "k=x", "", "k=99999"].map((q) => countFrom(params(q)))).toEqual([
-      20, 5, 5, 5, 5, 1000,
+      20, 5, 5, 5, 5, 999,
     ]);
     expect(garmentFrom(params("garment=lower"))).toBe("lower");
     expect(garmentFrom(params("garment=union"))).toBeUndefined();

@@ -2,11 +2,14 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { FilterSchema } from "../../gen/lookalike/type/v1/filter_pb";
 import { Garment } from "../../gen/lookalike/type/v1/garment_pb";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
+import { FEATURES, GARMENTS, type GarmentName } from "../../search/query";
+import { GARMENT } from "../../search/request";
 
 /** How many similar products people may choose to see. */
 export const COUNTS = [5, 10, 20, 50] as const;
 const DEFAULT_COUNT = 5;
-const MOST = 1000;
+/** The closest comes on top of them, and the gateway gives a thousand. */
+const MOST = 999;
 
 /** The number of similar products that an address asks for. */
 export function countFrom(params: URLSearchParams): number {
@@ -14,34 +17,25 @@ export function countFrom(params: URLSearchParams): number {
   return Number.isFinite(asked) && asked >= 1 ? Math.min(asked, MOST) : DEFAULT_COUNT;
 }
 
-/** A garment that can be looked for by itself, as an address names it. */
-export type GarmentChoice = "upper" | "lower" | "full";
-
-const GARMENTS: Record<GarmentChoice, Garment> = {
-  upper: Garment.UPPER,
-  lower: Garment.LOWER,
-  full: Garment.FULL,
-};
-
 /** The garment that an address asks for; undefined: the product's own. */
-export function garmentFrom(params: URLSearchParams): GarmentChoice | undefined {
+export function garmentFrom(params: URLSearchParams): GarmentName | undefined {
   const asked = params.get("garment");
-  return asked === "upper" || asked === "lower" || asked === "full" ? asked : undefined;
+  return GARMENTS.find((garment) => garment === asked);
 }
 
-export function garmentOf(choice: GarmentChoice | undefined): Garment {
-  return choice ? GARMENTS[choice] : Garment.UNSPECIFIED;
+export function garmentOf(choice: GarmentName | undefined): Garment {
+  return choice ? GARMENT[choice] : Garment.UNSPECIFIED;
 }
 
 /** The name of a garment as an address and the page's texts have it. */
-export function choiceOf(garment: Garment): GarmentChoice | undefined {
-  return (Object.keys(GARMENTS) as GarmentChoice[]).find((choice) => GARMENTS[choice] === garment);
+export function choiceOf(garment: Garment): GarmentName | undefined {
+  return GARMENTS.find((choice) => GARMENT[choice] === garment);
 }
 
 /** The garments found on a product's photographs; a choice only if there are several. */
-export function garmentChoices(product: Product): GarmentChoice[] {
+export function garmentChoices(product: Product): GarmentName[] {
   const found = new Set(product.images.flatMap((image) => image.garments.map(({ garment }) => garment)));
-  const choices = (Object.keys(GARMENTS) as GarmentChoice[]).filter((choice) => found.has(GARMENTS[choice]));
+  const choices = GARMENTS.filter((choice) => found.has(GARMENT[choice]));
   return choices.length > 1 ? choices : [];
 }
 
@@ -92,8 +86,8 @@ function valueSet(texts: readonly string[]) {
 
 /** Where an attribute's value leads: features filter, anything else is searched for as words. */
 export function searchFor(field: string, text: string): string {
-  const features = ["type", "colour", "category", "pattern", "season", "person"];
-  return `/?${new URLSearchParams({ [features.includes(field) ? field : "q"]: text })}`;
+  const name = FEATURES.find((feature) => feature === field) ?? "q";
+  return `/?${new URLSearchParams({ [name]: text })}`;
 }
 
 /** Below this share of the best one's probability a product is of another cut, not of another colour. */

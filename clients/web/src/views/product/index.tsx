@@ -1,17 +1,18 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { announce } from "../../announce";
 import { search } from "../../api/clients";
+import { focusView } from "../../focus";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
 import { t, useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
 import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
 import { Link, productUrl, route } from "../../router";
+import { useAnswer } from "../answer";
 import { Alternatives, searchWith } from "./Alternatives";
 import { Attributes } from "./Attributes";
-import { useAnswer } from "./answer";
 import { Gallery } from "./Gallery";
 import { messages } from "./messages";
 import { OtherColours } from "./OtherColours";
@@ -23,19 +24,24 @@ export default function ProductPage(): VNode {
   const [answer, again] = useAnswer(productId, async (signal) => {
     return (await search.getProduct({ productId }, { signal })).product;
   });
-  const now = answer.value;
-  const product = now.state === "ready" && now.value?.productId === productId ? now.value : undefined;
+  const product = answer.state === "ready" ? answer.value : undefined;
   const title = product ? nameOf(product) : productId;
   useEffect(() => {
     document.title = `${title} · Lookalike`;
   }, [title]);
+  // From product to product the view stays, but what had the focus is gone.
+  const before = useRef(productId);
+  useEffect(() => {
+    if (before.current !== productId) focusView();
+    before.current = productId;
+  }, [productId]);
 
-  if (now.state === "failed") {
-    if (now.error.reason === "PRODUCT_NOT_FOUND") return <Missing productId={productId} />;
+  if (answer.state === "failed") {
+    if (answer.error.reason === "PRODUCT_NOT_FOUND") return <Missing productId={productId} />;
     return (
       <div class="page">
         <h1 class="visually-hidden">{title}</h1>
-        <Notice error={now.error} onRetry={again} />
+        <Notice error={answer.error} onRetry={again} />
       </div>
     );
   }
