@@ -126,19 +126,21 @@ export class Stage {
   }
 
   private recolour(): void {
-    this.painter?.recolour(this.palette(), inkOf(this.overlay));
+    this.painter.recolour(this.palette(), inkOf(this.overlay));
     this.redraw();
   }
 
   private resize(): void {
     const { clientWidth, clientHeight } = this.overlay;
     if (clientWidth === 0 || clientHeight === 0) return;
-    this.view = resized(this.view, clientWidth, clientHeight);
-    this.redraw();
+    // A journey would end in the size that it began with.
+    this.goTo(resized(this.view, clientWidth, clientHeight));
   }
 
   private goTo(view: Viewport): void {
     cancelAnimationFrame(this.journey);
+    // The map moves under the mouse.
+    this.hovered.value = null;
     this.view = view;
     this.redraw();
   }
