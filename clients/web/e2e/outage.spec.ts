@@ -40,7 +40,7 @@ test("the status page tells which service is away, what that means, and when it 
   // At once: it is back within seconds.
   await page.getByRole("link", { name: "Status" }).click();
   const card = page.locator(".service").filter({ has: page.getByRole("heading", { name: "Embedder" }) });
-  await expect(card).toContainText(/Does not answer|Does not serve yet|Is loading its model/);
+  await expect(card).toContainText(/Does not answer|Does not serve yet|Loading its model/);
   await expect(page.locator(".overall")).toContainText("Embedder");
   await expect(page.locator(".overall")).toHaveText("Everything works.", { timeout: 60_000 });
   await expect(card).toContainText("Works");

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { map, search } from "../../api/clients";
-import { type AppError, toAppError, wasCancelled } from "../../api/errors";
+import { type AppError, toAppError } from "../../api/errors";
 import type { GetStatusResponse } from "../../gen/lookalike/gateway/v1/search_pb";
 import { lang, number, useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
@@ -41,11 +41,11 @@ export default function Status(): VNode {
       error.value = null;
       samples.value = withSample(samples.peek(), sampleOf(response, performance.now()));
     } catch (thrown) {
-      if (!wasCancelled(thrown)) error.value = toAppError(thrown);
+      if (!signal.aborted) error.value = toAppError(thrown);
     }
   };
   const calm = error.value === null && overall(answer.value?.services ?? []) === "well";
-  usePolling(ask, calm ? PAUSE_MS : ANXIOUS_PAUSE_MS);
+  const askNow = usePolling(ask, calm ? PAUSE_MS : ANXIOUS_PAUSE_MS);
   useEffect(() => {
     document.title = `${m("title")} · Lookalike`;
   }, [lang.value]);
@@ -55,7 +55,7 @@ export default function Status(): VNode {
   return (
     <div class="page status">
       <h1>{m("title")}</h1>
-      {error.value && <Notice error={error.value} onRetry={() => ask(new AbortController().signal)} />}
+      {error.value && <Notice error={error.value} onRetry={askNow} />}
       {error.value && now && (
         <p class="lead">{m("stale", { ago: ago(answeredMs.value, Date.now(), lang.value) })}</p>
       )}
@@ -123,25 +123,29 @@ function Catalogue({ now }: { now: GetStatusResponse }): VNode {
   );
 }
 
-/** When the map was drawn; asked again when the catalogue has changed. */
+/** When the map was drawn, as far as that is known; asked again when the catalogue has changed. */
 function MapAge({ indexVersion }: { indexVersion: bigint }): VNode | null {
   const m = useMessages(messages);
-  const drawnMs = useSignal<number | null>(null);
+  const drawnMs = useSignal<number | "never" | null>(null);
   useEffect(() => {
     const gone = new AbortController();
     const ask = async (): Promise<void> => {
       for await (const { message } of map.getMap({}, { signal: gone.signal })) {
         const time = message.case === "header" ? message.value.createTime : undefined;
         drawnMs.value = time ? Number(time.seconds) * 1000 : null;
-        // Only the header is wanted: leaving the loop ends the call before the points.
+        // Only the header is wanted; leaving the loop does not end the call, and all points would come.
+        gone.abort();
         break;
       }
     };
-    // No map, or nobody there to ask: the services above tell which.
-    ask().catch(() => undefined);
+    ask().catch((thrown: unknown) => {
+      // Where nobody is there to ask, the services above tell.
+      if (toAppError(thrown).reason === "MAP_NOT_FOUND") drawnMs.value = "never";
+    });
     return () => gone.abort();
   }, [indexVersion]);
-  const when = drawnMs.value === null ? m("map.none") : ago(drawnMs.value, Date.now(), lang.value);
+  const at = drawnMs.value;
+  const when = at === null ? "–" : at === "never" ? m("map.none") : ago(at, Date.now(), lang.value);
   return <Fact name={m("map")} value={<Link href="/map">{when}</Link>} />;
 }
 

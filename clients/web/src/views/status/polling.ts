@@ -3,10 +3,12 @@ import { useEffect, useRef } from "preact/hooks";
 /**
  * Calls again and again, `pauseMs` after each answer, while the page is seen: a hidden tab asks
  * nothing, and asks at once when it is seen again. `ask` gets a signal that ends with the view.
+ * Returns what asks now, unless an answer is on its way.
  */
-export function usePolling(ask: (signal: AbortSignal) => Promise<void>, pauseMs: number): void {
+export function usePolling(ask: (signal: AbortSignal) => Promise<void>, pauseMs: number): () => void {
   const latest = useRef(ask);
   latest.current = ask;
+  const now = useRef<() => void>(() => undefined);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let running: AbortController | undefined;
@@ -22,10 +24,9 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, pauseMs:
         if (!mine.signal.aborted) timer = setTimeout(again, pauseMs);
       }
     };
-    const look = (): void => {
-      if (!document.hidden) void again();
-    };
-    void again();
+    const look = (): void => void again();
+    now.current = look;
+    look();
     document.addEventListener("visibilitychange", look);
     return () => {
       document.removeEventListener("visibilitychange", look);
@@ -33,4 +34,5 @@ export function usePolling(ask: (signal: AbortSignal) => Promise<void>, pauseMs:
       running?.abort();
     };
   }, [pauseMs]);
+  return () => now.current();
 }
