@@ -10,8 +10,8 @@ import type { Pointed } from "./stage";
 
 interface ChosenProps {
   productId: string;
-  /** Undefined while it is on its way. */
-  product: Product | undefined;
+  /** Undefined while it is on its way; null: it is there no more. */
+  product: Product | null | undefined;
   cluster: Neighbourhood | undefined;
   onClose: () => void;
 }
@@ -27,17 +27,20 @@ export function Chosen({ productId, product, cluster, onClose }: ChosenProps): V
         {product && <Picture image={product.images[0]} side={320} alt="" eager />}
       </div>
       <div class="map-chosen-about">
-        <h2>
-          <Link href={productUrl(productId)}>{name}</Link>
-        </h2>
+        <h2>{product === null ? name : <Link href={productUrl(productId)}>{name}</Link>}</h2>
+        {product === null && <p>{m("gone")}</p>}
         <div class="map-chosen-ways">
-          <Link class="button small primary" href={productUrl(productId)}>
-            {m("open")}
-          </Link>
-          <Link class="button small" href={`/?${new URLSearchParams({ like: productId })}`}>
-            <Icon name="alike" size={16} />
-            {m("like")}
-          </Link>
+          {product !== null && (
+            <>
+              <Link class="button small primary" href={productUrl(productId)}>
+                {m("open")}
+              </Link>
+              <Link class="button small" href={`/?${new URLSearchParams({ like: productId })}`}>
+                <Icon name="alike" size={16} />
+                {m("like")}
+              </Link>
+            </>
+          )}
           {words && (
             <Link class="map-chosen-area" href={`/?${new URLSearchParams({ q: words })}`}>
               {m("area", { words: cluster?.words.join(", ") ?? "" })}

@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect, useId } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { announce } from "../../announce";
 import { search } from "../../api/clients";
-import { type AppError, toAppError, wasCancelled } from "../../api/errors";
+import { type AppError, toAppError } from "../../api/errors";
 import { useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
 import { Notice } from "../../parts/Notice";
@@ -27,6 +27,7 @@ export function Find({
 }): VNode {
   const m = useMessages(messages);
   const id = useId();
+  const field = useRef<HTMLInputElement>(null);
   const words = useSignal("");
   const count = useSignal<number | null>(null);
   const error = useSignal<AppError | null>(null);
@@ -54,7 +55,7 @@ export function Find({
         onFound(new Set(places));
         announce(places.length === 0 ? m("find.none") : m("find.found", { count: places.length }));
       } catch (thrown) {
-        if (!wasCancelled(thrown)) error.value = toAppError(thrown);
+        if (!gone.signal.aborted) error.value = toAppError(thrown);
       }
     };
     const timer = setTimeout(() => void ask(), PAUSE_MS);
@@ -71,6 +72,7 @@ export function Find({
         <Icon name="search" size={18} />
         <input
           id={id}
+          ref={field}
           class="field"
           type="text"
           enterkeyhint="search"
@@ -88,6 +90,7 @@ export function Find({
             aria-label={m("find.clear")}
             onClick={() => {
               words.value = "";
+              field.current?.focus();
             }}
           >
             <Icon name="close" size={16} />

@@ -41,7 +41,7 @@ describe("looking products up", () => {
     expect(one.product("gone")).toBeUndefined();
     await came;
     expect(one.product("a")?.productId).toBe("a");
-    expect(one.product("gone")).toBeUndefined();
+    expect(one.product("gone")).toBeNull();
     expect(asked).toEqual([["a", "b", "gone"]]);
   });
 

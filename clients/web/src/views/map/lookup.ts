@@ -22,11 +22,11 @@ export class Lookup {
     private readonly onNews: () => void,
   ) {}
 
-  /** A product, if it is here; else it is asked for. */
-  product(id: string): Product | undefined {
+  /** A product, if it is here; null: deleted since the map was drawn; undefined: it is asked for. */
+  product(id: string): Product | null | undefined {
     const known = this.products.get(id);
     if (known === undefined) this.want(id);
-    return known ?? undefined;
+    return known;
   }
 
   /** A product's first picture, if it can be drawn already; else it is fetched. */
