@@ -30,7 +30,7 @@ class EdgeConfig:
     metrics_port: Port = 9104
     """Port of Envoy's own Prometheus metrics."""
     allow_writes: bool = False
-    """Whether ingest and delete may be called through the edge."""
+    """Whether ingest, deletes, models and building the map may be called through the edge."""
     allowed_hosts: tuple[str, ...] = ()
     """Host names it answers for besides localhost, separated by commas."""
     allowed_origins: tuple[str, ...] = ()

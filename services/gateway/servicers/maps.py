@@ -10,7 +10,7 @@ from services.gateway.wire import maps as wire
 
 FULL_SERVICE_NAME = "lookalike.gateway.v1.MapService"
 
-# As long as the edge keeps a stream open; the build goes on, and another call follows it.
+# Also the longest that the edge keeps a stream open; the build goes on, and another call follows.
 _BUILD_S = 3600.0
 
 
