@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 _SLOTS: Final = 60
 # Each bin ends a tenth above the one before: 0.1 ms to 3 minutes, told at most a tenth too high.
@@ -121,7 +122,7 @@ def _bin(seconds: float) -> int:
     return min(math.ceil(math.log(seconds / _FIRST_BIN_S, _BIN_STEP)), _BINS - 1)
 
 
-def _quantile_ms(times: "np.ndarray[tuple[int], np.dtype[np.int64]]", share: float) -> float:
+def _quantile_ms(times: NDArray[np.int64], share: float) -> float:
     """The end of the bin within which this share of the times is; 0 without any."""
     total = int(times.sum())
     if not total:

@@ -11,9 +11,9 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
+from services.indexer.drawing.tsne import SEED
 from services.indexer.drawing.values import Clusters, Places
 
-_SEED: Final = 0
 _STARTS: Final = 4
 _FEWEST: Final = 2
 _MOST: Final = 48
@@ -29,7 +29,7 @@ def clusters(places: Places) -> Clusters:
     count = min(cluster_count(len(places)), len(np.unique(places, axis=0)))
     # As in the layout: with more threads sums would differ in their last digits.
     with threadpool_limits(1):
-        found = KMeans(count, n_init=_STARTS, random_state=_SEED).fit_predict(places)
+        found = KMeans(count, n_init=_STARTS, random_state=SEED).fit_predict(places)
     # Of two that are equally large, the one with the first product.
     numbers, first, sizes = np.unique(found, return_index=True, return_counts=True)
     rank = np.empty(numbers.max() + 1, np.int32)

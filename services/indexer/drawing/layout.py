@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from services.indexer.drawing.tsne import Place, TsneOrder
+from services.indexer.drawing.tsne import SEED, Place, TsneOrder
 from services.indexer.drawing.values import Places, Vectors
 
 if find_spec("openTSNE") is not None:
@@ -19,8 +19,6 @@ if find_spec("openTSNE") is not None:
 else:  # there is none for this machine, see pyproject.toml
     from services.indexer.drawing.tsne_sklearn import place as quickest
 
-# Whatever is random in it is the same in every run.
-_SEED: Final = 0
 # Points beyond the nearest that the affinities of a perplexity reach.
 _REACH: Final = 3
 _MOST_PERPLEXITY: Final = 30.0
@@ -86,7 +84,7 @@ def _start(vectors: Vectors) -> Places:
     main = main * np.sign(main[np.abs(main).argmax(axis=0), [0, 1]])
     places = (centred @ main).astype(np.float64)
     # Equal vectors would stay in one point for ever, as nothing would tell them apart.
-    noise = np.random.default_rng(_SEED).standard_normal(places.shape)
+    noise = np.random.default_rng(SEED).standard_normal(places.shape)
     spread = places[:, 0].std()
     places += noise * (spread * 1e-3 if spread > 0 else 1.0)
     return np.asarray(places / places[:, 0].std() * 1e-4)
