@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
+import pytest
 from google.protobuf import duration_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -426,3 +427,14 @@ async def _read(requests: Any, inbox: Any) -> None:
     async for request in requests:
         await inbox.put(request)
     await inbox.put(None)
+
+
+@pytest.fixture
+def twin() -> GatewayTwin:
+    return GatewayTwin()
+
+
+@pytest.fixture
+async def server(twin: GatewayTwin) -> AsyncIterator[str]:
+    async with serving(twin) as address:
+        yield address

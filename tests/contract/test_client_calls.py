@@ -30,7 +30,9 @@ from lookalike_client import (
     Unavailable,
     Unimplemented,
 )
-from tests.contract.client_gateway_twin import GatewayTwin, serving
+from tests.contract.client_gateway_twin import GatewayTwin, server
+
+__all__ = ["server"]
 
 
 @pytest.fixture
@@ -47,12 +49,6 @@ def twin() -> GatewayTwin:
         product.create_time.FromSeconds(1_700_000_000)
         twin.products[product.product_id] = product
     return twin
-
-
-@pytest.fixture
-async def server(twin: GatewayTwin) -> AsyncIterator[str]:
-    async with serving(twin) as address:
-        yield address
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +11,9 @@ import grpc
 import pytest
 
 from lookalike_client.cli.main import run
-from tests.contract.client_gateway_twin import Fault, GatewayTwin, serving
+from tests.contract.client_gateway_twin import Fault, GatewayTwin, server, twin
 
-
-@pytest.fixture
-def twin() -> GatewayTwin:
-    return GatewayTwin()
-
-
-@pytest.fixture
-async def server(twin: GatewayTwin) -> AsyncIterator[str]:
-    async with serving(twin) as address:
-        yield address
+__all__ = ["server", "twin"]
 
 
 class Command:

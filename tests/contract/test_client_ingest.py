@@ -23,20 +23,11 @@ from lookalike_client import (
     StreamRefused,
     StreamUnavailable,
 )
-from tests.contract.client_gateway_twin import Fault, GatewayTwin, serving
+from tests.contract.client_gateway_twin import Fault, GatewayTwin, server, serving, twin
+
+__all__ = ["server", "twin"]
 
 QUICK = IngestSettings(first_backoff_s=0.01, max_backoff_s=0.05, give_up_s=2, first_contact_s=0.3)
-
-
-@pytest.fixture
-def twin() -> GatewayTwin:
-    return GatewayTwin()
-
-
-@pytest.fixture
-async def server(twin: GatewayTwin) -> AsyncIterator[str]:
-    async with serving(twin) as address:
-        yield address
 
 
 def photo(text: str, size: int = 100) -> ImageInput:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 
 import grpc
 import pytest
@@ -16,18 +15,9 @@ from lookalike_client import (
     NotFound,
 )
 from lookalike_client.cli.main import run
-from tests.contract.client_gateway_twin import GatewayTwin, serving
+from tests.contract.client_gateway_twin import GatewayTwin, server, twin
 
-
-@pytest.fixture
-def twin() -> GatewayTwin:
-    return GatewayTwin()
-
-
-@pytest.fixture
-async def server(twin: GatewayTwin) -> AsyncIterator[str]:
-    async with serving(twin) as address:
-        yield address
+__all__ = ["server", "twin"]
 
 
 async def test_a_map_is_read_point_by_point(server: str) -> None:
