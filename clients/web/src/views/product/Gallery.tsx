@@ -3,10 +3,10 @@ import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import type { ProductImage } from "../../gen/lookalike/type/v1/product_pb";
 import { t, useMessages } from "../../i18n";
-import { Icon } from "../../parts/Icon";
 import { Picture } from "../../parts/Picture";
 import { GarmentBoxes } from "./GarmentBoxes";
 import { messages } from "./messages";
+import { Steps } from "./Steps";
 import { Zoom } from "./Zoom";
 import "./gallery.css";
 
@@ -76,26 +76,7 @@ export function Gallery({ images, name }: { images: readonly ProductImage[]; nam
           <Picture key={image.sha256} image={image} side={640} alt={alt} eager />
           {boxes.value && <GarmentBoxes image={image} />}
         </button>
-        {images.length > 1 && (
-          <>
-            <button
-              type="button"
-              class="icon-button gallery-step back"
-              aria-label={m("previous")}
-              onClick={() => go(-1)}
-            >
-              <Icon name="left" />
-            </button>
-            <button
-              type="button"
-              class="icon-button gallery-step on"
-              aria-label={m("next")}
-              onClick={() => go(1)}
-            >
-              <Icon name="right" />
-            </button>
-          </>
-        )}
+        {images.length > 1 && <Steps onStep={go} />}
       </div>
       <div class="gallery-below">
         {images.length > 1 && (

@@ -1,10 +1,10 @@
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { ProductImage } from "../../gen/lookalike/type/v1/product_pb";
-import { t, useMessages } from "../../i18n";
+import { t } from "../../i18n";
 import { Icon } from "../../parts/Icon";
 import { Picture } from "../../parts/Picture";
-import { messages } from "./messages";
+import { Steps } from "./Steps";
 
 interface ZoomProps {
   image: ProductImage;
@@ -16,7 +16,6 @@ interface ZoomProps {
 
 /** A photograph as large as the window. */
 export function Zoom({ image, alt, onStep, onClose }: ZoomProps): VNode {
-  const m = useMessages(messages);
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();
@@ -41,26 +40,7 @@ export function Zoom({ image, alt, onStep, onClose }: ZoomProps): VNode {
       >
         <Icon name="close" />
       </button>
-      {onStep && (
-        <>
-          <button
-            type="button"
-            class="icon-button gallery-step back"
-            aria-label={m("previous")}
-            onClick={() => onStep(-1)}
-          >
-            <Icon name="left" />
-          </button>
-          <button
-            type="button"
-            class="icon-button gallery-step on"
-            aria-label={m("next")}
-            onClick={() => onStep(1)}
-          >
-            <Icon name="right" />
-          </button>
-        </>
-      )}
+      {onStep && <Steps onStep={onStep} />}
     </dialog>
   );
 }
