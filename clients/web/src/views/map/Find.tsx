@@ -35,8 +35,8 @@ export function Find({
 
   useEffect(() => {
     const text = words.value.trim();
-    error.value = null;
     if (text === "") {
+      error.value = null;
       count.value = null;
       onFound(new Set());
       return;
@@ -51,6 +51,7 @@ export function Find({
           ({ weak, matchProbability }) => !weak && (matchProbability ?? 0) >= least,
         );
         const places = good.flatMap(({ product }) => atlas.places.get(product?.productId ?? "") ?? []);
+        error.value = null;
         count.value = places.length;
         onFound(new Set(places));
         announce(places.length === 0 ? m("find.none") : m("find.found", { count: places.length }));
