@@ -53,8 +53,11 @@ export function stop(): void {
 /** Deletes a product that was stored. */
 export async function deleteStored(draft: Draft): Promise<AppError | undefined> {
   try {
-    await ingest.deleteProducts({ productIds: [draft.productId.trim()] });
-    take(draft.id);
+    const id = draft.productId.trim();
+    await ingest.deleteProducts({ productIds: [id] });
+    // It may have been added twice under one identifier: none of it is there any more.
+    const gone = (one: Draft): boolean => one.progress.at === "stored" && one.productId.trim() === id;
+    drafts.value = drafts.value.filter((one) => !gone(one));
     return undefined;
   } catch (thrown) {
     return toAppError(thrown);
