@@ -9,6 +9,7 @@ import { Icon } from "../../parts/Icon";
 import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
 import { Link } from "../../router";
+import { ago } from "../ago";
 import { useScrollBack } from "../scroll-back";
 import { Load } from "./Load";
 import { messages } from "./messages";
@@ -16,7 +17,6 @@ import { usePolling } from "./polling";
 import { Fact, ServiceCard } from "./ServiceCard";
 import { type Sample, withSample } from "./samples";
 import { knownName, overall, stateOf } from "./services";
-import { ago } from "./words";
 import "./status.css";
 
 const PAUSE_MS = 5000;
