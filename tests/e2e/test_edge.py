@@ -134,8 +134,9 @@ def test_changing_models_is_refused_at_the_edge(browser: httpx.Client, method: s
     assert answer.reason == "CALL_DISABLED"
 
 
-def test_building_the_map_is_refused_at_the_edge(browser: httpx.Client) -> None:
-    answer = grpc_web.call(browser, f"{MAPS}/BuildMap", map_pb2.BuildMapRequest())
+@pytest.mark.parametrize("method", ["BuildMap", "BuildMap/", "WhateverComes"])
+def test_all_but_reading_the_map_is_refused_at_the_edge(browser: httpx.Client, method: str) -> None:
+    answer = grpc_web.call(browser, f"{MAPS}/{method}", map_pb2.BuildMapRequest())
     assert answer.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
     assert answer.reason == "CALL_DISABLED"
 
