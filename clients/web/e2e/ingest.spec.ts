@@ -104,6 +104,7 @@ test("what is there already is told as unchanged", async ({ page }) => {
   await choose(page, { [`${id}.jpg`]: file });
   const again = page.locator(".draft").nth(1);
   await again.getByLabel("Identifier").fill(id);
+  await expect(again).toContainText("this one will replace it");
   await page.getByRole("button", { name: "Add 1 product" }).click();
   await expect(again.locator(".draft-at")).toHaveText("Was there already, unchanged");
   await expect(page.locator(".send-bar")).toContainText("1 added, 1 unchanged");

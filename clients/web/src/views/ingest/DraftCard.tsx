@@ -15,7 +15,7 @@ import { PhotoTile } from "./PhotoTile";
 import { deleteStored, drafts, put, running, sendAgain, take } from "./store";
 
 /** A product of the list: its photographs, what it is called, how far it is. */
-export function DraftCard({ draft }: { draft: Draft }): VNode {
+export function DraftCard({ draft, replaces }: { draft: Draft; replaces: boolean }): VNode {
   const m = useMessages(messages);
   const { at } = draft.progress;
   const underway = at === "waiting" || at === "sending";
@@ -46,6 +46,7 @@ export function DraftCard({ draft }: { draft: Draft }): VNode {
           <Field draft={draft} of="category" label={m("category")} disabled={fixed} />
           <Field draft={draft} of="colour" label={m("colour")} disabled={fixed} />
         </div>
+        {replaces && <p class="draft-hint">{m("replaces")}</p>}
         <How draft={draft} />
       </div>
       {!underway && (

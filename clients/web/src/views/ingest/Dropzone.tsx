@@ -29,23 +29,18 @@ export function Dropzone({ small }: { small: boolean }): VNode {
     if (folder.current) folder.current.webkitdirectory = true;
   }, []);
   useEffect(() => {
-    // Anywhere on the page: a file that is let go beside the field would replace the page.
     const listen = new AbortController();
     const on = <K extends keyof WindowEventMap>(type: K, hear: (event: WindowEventMap[K]) => void) =>
       addEventListener(type, hear, { signal: listen.signal });
     on("dragover", (event) => {
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      over.value = true;
+      if (event.dataTransfer?.types.includes("Files")) over.value = true;
     });
     on("dragleave", (event) => {
       if (event.relatedTarget === null) over.value = false;
     });
     on("drop", (event) => {
       over.value = false;
-      if (!event.dataTransfer?.types.includes("Files")) return;
-      event.preventDefault();
-      void readDrop(event.dataTransfer).then(take);
+      if (event.dataTransfer?.types.includes("Files")) void readDrop(event.dataTransfer).then(take);
     });
     on("paste", (event) => {
       if (!event.clipboardData || event.clipboardData.files.length === 0) return;

@@ -6,13 +6,17 @@ import { ingest, search } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
 import { lang, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
+import { useAnswer } from "../answer";
 import { useScrollBack } from "../scroll-back";
 import { DraftCard } from "./DraftCard";
 import { Dropzone } from "./Dropzone";
+import { existing } from "./existing";
 import { messages } from "./messages";
 import { SendBar } from "./SendBar";
 import { drafts } from "./store";
 import "./ingest.css";
+
+const PAUSE_MS = 400;
 
 type Allowed = "asking" | "yes" | "no" | AppError;
 
@@ -26,6 +30,18 @@ export default function Ingest(): VNode {
     if (allowed.value === "no") announce(m("off.title"));
   };
   useEffect(() => void ask(), []);
+  useEffect(() => {
+    // A file that is let go where none is taken would replace the page, and its list with it.
+    const stay = (event: DragEvent): void => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    };
+    addEventListener("dragover", stay);
+    addEventListener("drop", stay);
+    return () => {
+      removeEventListener("dragover", stay);
+      removeEventListener("drop", stay);
+    };
+  }, []);
   useEffect(() => {
     document.title = `${m("title")} · Lookalike`;
   }, [lang.value]);
@@ -46,6 +62,13 @@ export default function Ingest(): VNode {
 function Adding(): VNode {
   const m = useMessages(messages);
   const any = drafts.value.length > 0;
+  const unsent = drafts.value.filter(({ progress }) => progress.at === "draft");
+  const ids = unsent.map((draft) => draft.productId.trim()).filter((id) => id !== "");
+  const [known] = useAnswer(JSON.stringify(ids), async (signal) => {
+    // People are typing.
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return signal.aborted ? new Set<string>() : existing(search, ids, signal);
+  });
   return (
     <>
       <p class="lead">{m("lead")}</p>
@@ -56,7 +79,15 @@ function Adding(): VNode {
           <h2 class="visually-hidden">{m("list")}</h2>
           <ul class="drafts">
             {drafts.value.map((draft) => (
-              <DraftCard key={draft.id} draft={draft} />
+              <DraftCard
+                key={draft.id}
+                draft={draft}
+                replaces={
+                  draft.progress.at === "draft" &&
+                  known.state === "ready" &&
+                  known.value.has(draft.productId.trim())
+                }
+              />
             ))}
           </ul>
           <SendBar />

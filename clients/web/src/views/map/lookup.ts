@@ -2,9 +2,8 @@ import type { Client } from "@connectrpc/connect";
 import { imageUrl } from "../../api/match";
 import type { SearchService } from "../../gen/lookalike/gateway/v1/search_pb";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
+import { MOST_IDS, productsById } from "../by-id";
 
-/** What the gateway takes of one condition. */
-const MOST_IDS = 256;
 /** Pictures held at a time: a few screens of them. */
 const MOST_PICTURES = 600;
 
@@ -57,15 +56,8 @@ export class Lookup {
     while (this.wanted.size > 0 && !this.signal.aborted) {
       const ids = [...this.wanted].slice(0, MOST_IDS);
       for (const id of ids) this.wanted.delete(id);
-      const values = ids.map((value) => ({ kind: { case: "stringValue", value } as const }));
-      const filter = {
-        conditions: [{ field: "product_id", test: { case: "anyOf", value: { values } } as const }],
-      };
       try {
-        const { products } = await this.client.listProducts(
-          { pageSize: MOST_IDS, filter },
-          { signal: this.signal },
-        );
+        const products = await productsById(this.client, ids, this.signal);
         for (const id of ids) this.products.set(id, null);
         for (const product of products) this.products.set(product.productId, product);
       } catch {
