@@ -8,7 +8,7 @@ export function cards(page: Page): Locator {
   return page.getByRole("list", { name: "Products found" }).getByRole("article");
 }
 
-/** The address of a page when its search has been answered. */
+/** Waits until the search is answered and shows something. */
 export async function settled(page: Page): Promise<void> {
   await expect(page.locator(".results")).toHaveAttribute("aria-busy", "false");
   await expect(cards(page).first()).toBeVisible();

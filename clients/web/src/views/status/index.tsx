@@ -145,7 +145,8 @@ function MapAge({ indexVersion }: { indexVersion: bigint }): VNode | null {
     return () => gone.abort();
   }, [indexVersion]);
   const at = drawnMs.value;
-  const when = at === null ? "–" : at === "never" ? m("map.none") : ago(at, Date.now(), lang.value);
+  if (at === null) return <Fact name={m("map")} value="–" />;
+  const when = at === "never" ? m("map.none") : ago(at, Date.now(), lang.value);
   return <Fact name={m("map")} value={<Link href="/map">{when}</Link>} />;
 }
 
