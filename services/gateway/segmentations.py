@@ -72,6 +72,8 @@ class Segmentations:
         self._timeout_s = timeout_s
         self._kept: MemoryCache[Key, Segmentation] = MemoryCache(cache_bytes, _KEEP_S, _size_bytes)
         self._flights: SingleFlight[Key, Segmentation] = SingleFlight()
+        # Of the newest answer: what another network said before it is asked again.
+        self._segmenter_version = ""
 
     async def of(
         self, photograph: Picture, options: SegmentOptions, deadline: Deadline
@@ -82,7 +84,8 @@ class Segmentations:
           LookalikeError: see SegmenterService.SegmentImage; DEADLINE_PASSED.
         """
         key = (_digest(photograph), options)
-        if (known := self._kept.get(key)) is not None:
+        known = self._kept.get(key)
+        if known is not None and known.segmenter_version == self._segmenter_version:
             self._observer.photograph_known()
             return known
         asked = False
@@ -95,6 +98,7 @@ class Segmentations:
             )
             # Here, because whoever asked may have left while others still wait.
             self._kept.put(key, found)
+            self._segmenter_version = found.segmenter_version
             self._observer.photograph_segmented()
             return found
 
