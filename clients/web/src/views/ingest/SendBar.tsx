@@ -34,11 +34,9 @@ export function SendBar(): VNode {
   // Screen readers hear the end; the single steps would only talk over each other.
   const wasRunning = useRef(false);
   useEffect(() => {
-    if (wasRunning.current && !isRunning) {
-      if (outcome) announce(m("finished", { what: outcome }));
-      // It was on the button that stops.
-      if (document.activeElement === document.body) focusView();
-    }
+    if (wasRunning.current && !isRunning && outcome) announce(m("finished", { what: outcome }));
+    // The button that began or stopped it may be gone.
+    if (wasRunning.current !== isRunning && document.activeElement === document.body) focusView();
     wasRunning.current = isRunning;
   }, [isRunning]);
 
