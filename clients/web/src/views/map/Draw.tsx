@@ -38,8 +38,12 @@ export function Draw({ label, onDrawn }: { label: string; onDrawn: () => void })
       // It is drawn, but not here yet: to be asked for it once more would be wrong.
       onDrawn();
     } catch (thrown) {
+      if (gone.current.signal.aborted) return;
+      const failed = toAppError(thrown);
+      // The call ends after an hour at the latest, the drawing does not: who asks again follows it.
+      if (failed.reason === "DEADLINE_PASSED") return draw();
       progress.value = null;
-      if (!gone.current.signal.aborted) error.value = toAppError(thrown);
+      error.value = failed;
     }
   };
 

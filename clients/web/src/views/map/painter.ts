@@ -176,7 +176,17 @@ export class Painter {
     above.lineJoin = "round";
     above.strokeStyle = ink.halo;
     above.fillStyle = ink.text;
-    for (const { lines, sizePx, at } of this.labels) {
+    for (const { lines, sizePx, at, widthPx, heightPx } of this.labels) {
+      // On pictures a halo would not do: words stand on a sign there.
+      if (this.tiles.length > 0) {
+        above.globalAlpha = 0.88;
+        above.fillStyle = ink.halo;
+        above.beginPath();
+        above.roundRect(at.x - widthPx / 2 - 8, at.y - heightPx / 2 - 4, widthPx + 16, heightPx + 8, 8);
+        above.fill();
+        above.globalAlpha = 1;
+        above.fillStyle = ink.text;
+      }
       above.font = font(sizePx);
       above.lineWidth = sizePx / 3;
       const placed = lines.map((line, i) => ({
