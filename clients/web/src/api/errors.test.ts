@@ -4,7 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../gen/google/rpc/error_details_pb";
 import { StatusSchema } from "../gen/google/rpc/status_pb";
-import { statusToAppError, toAppError, wasCancelled } from "./errors";
+import { statusToAppError, toAppError } from "./errors";
 
 const warming = create(ErrorInfoSchema, {
   reason: "WARMING_UP",
@@ -89,10 +89,4 @@ test("a status inside an answer is read like an error", () => {
     retryAfterMs: 2500,
     retryable: true,
   });
-});
-
-test("calls that the page gave up are told apart", () => {
-  expect(wasCancelled(new DOMException("aborted", "AbortError"))).toBe(true);
-  expect(wasCancelled(new ConnectError("cancelled", Code.Canceled))).toBe(true);
-  expect(wasCancelled(new ConnectError("down", Code.Unavailable))).toBe(false);
 });

@@ -74,12 +74,6 @@ export function localError(reason: string, metadata: Record<string, string> = {}
   return { code: Code.InvalidArgument, reason, metadata, message: reason, retryable: false };
 }
 
-/** True if the call was given up by the page itself: nothing to tell. */
-export function wasCancelled(thrown: unknown): boolean {
-  if (thrown instanceof DOMException && thrown.name === "AbortError") return true;
-  return ConnectError.from(thrown).code === Code.Canceled;
-}
-
 function made(
   code: Code,
   message: string,

@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { expect, test } from "vitest";
 import { SearchResultSchema } from "../gen/lookalike/gateway/v1/search_pb";
 import { ProductImageSchema, ProductSchema } from "../gen/lookalike/type/v1/product_pb";
-import { attributeText, closeness, imageUrl, toMatch } from "./match";
+import { attributeTexts, closeness, imageUrl, toMatch } from "./match";
 
 const product = create(ProductSchema, {
   productId: "sku-1",
@@ -19,10 +19,11 @@ test("a best photograph that the product does not have is the first", () => {
   expect(toMatch(create(SearchResultSchema, { product, bestImageIndex: 1 }))?.bestImage).toBe(1);
 });
 
-test("several values of an attribute are joined, absent ones are empty", () => {
-  expect(attributeText(product, "colour")).toBe("red, blue");
-  expect(attributeText(product, "price")).toBe("12");
-  expect(attributeText(product, "season")).toBe("");
+test("attributes are lists, single values, or not there", () => {
+  expect(attributeTexts(product, "colour")).toEqual(["red", "blue"]);
+  expect(attributeTexts(product, "price")).toEqual(["12"]);
+  expect(attributeTexts(product, "sale")).toEqual(["true"]);
+  expect(attributeTexts(product, "season")).toEqual([]);
 });
 
 test("the server's word that a match is weak outweighs its number", () => {

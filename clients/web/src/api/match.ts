@@ -34,11 +34,13 @@ export function plainMatch(product: Product): Match {
   return { product, weak: false, bestImage: 0 };
 }
 
-/** A product's attribute as text; several values joined, none: empty. */
-export function attributeText(product: Product, field: string): string {
+/** The texts of a product's attribute, one for each value. */
+export function attributeTexts(product: Product, field: string): string[] {
   const value = product.attributes?.[field];
   const values = Array.isArray(value) ? value : [value];
-  return values.filter((item) => typeof item === "string" || typeof item === "number").join(", ");
+  return values
+    .filter((item) => typeof item === "string" || typeof item === "number" || typeof item === "boolean")
+    .map(String);
 }
 
 /** What is shown of how near a match is, strongest first. */

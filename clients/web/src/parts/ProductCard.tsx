@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { attributeText, type Match } from "../api/match";
+import { attributeTexts, type Match } from "../api/match";
 import { t } from "../i18n";
 import { Link, productUrl } from "../router";
 import { HowClose } from "./HowClose";
@@ -20,7 +20,9 @@ interface ProductCardProps {
 export function ProductCard({ result, onLike, eager }: ProductCardProps): VNode {
   const { product } = result;
   const name = product.name || t("card.unnamed", { id: product.productId });
-  const about = [attributeText(product, "colour"), attributeText(product, "category")].filter(Boolean);
+  const about = ["colour", "category"]
+    .map((field) => attributeTexts(product, field).join(", "))
+    .filter(Boolean);
   return (
     <article class="card" data-product={product.productId}>
       <Link class="card-link" href={productUrl(product.productId)}>

@@ -5,6 +5,7 @@ import { t } from "../i18n";
 import { Icon } from "../parts/Icon";
 import { route } from "../router";
 import { photoAmong, searchByPhoto } from "./add";
+import { meansText } from "./paste";
 import "./drop-target.css";
 
 /** Takes photographs that are dropped or pasted anywhere, save where products are added. */
@@ -41,9 +42,7 @@ export function DropTarget(): VNode | null {
       if (route.peek().view === "ingest") return;
       const file = photoAmong(event.clipboardData);
       if (!file?.type.startsWith("image/")) return;
-      // Cells of a table come as a picture too: in a field, their text is meant.
-      const field = event.target instanceof HTMLElement && event.target.closest("input, textarea");
-      if (field && event.clipboardData?.types.includes("text/plain")) return;
+      if (meansText(event)) return;
       event.preventDefault();
       void searchByPhoto(file);
     };

@@ -1,14 +1,12 @@
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
 import { t } from "../i18n";
 import { Link } from "../router";
+import { useTitle } from "../views/title";
 
 /** Told where an address leads nowhere. */
 export function Unknown(): VNode {
   const title = t("view.unknown.title");
-  useEffect(() => {
-    document.title = `${title} · Lookalike`;
-  }, [title]);
+  useTitle(title);
   return (
     <div class="page">
       <h1>{title}</h1>

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { announce } from "../../announce";
 import { useMessages } from "../../i18n";
 import { Icon } from "../../parts/Icon";
+import { meansText } from "../../photo/paste";
 import { ACCEPTED } from "./checks";
 import { messages } from "./messages";
 import { type Reading, readChosen, readDrop } from "./reading";
@@ -44,9 +45,7 @@ export function Dropzone({ small }: { small: boolean }): VNode {
     });
     on("paste", (event) => {
       if (!event.clipboardData || event.clipboardData.files.length === 0) return;
-      // Cells of a table come as a picture too: in a field, their text is meant.
-      const field = event.target instanceof HTMLElement && event.target.closest("input, textarea");
-      if (field && event.clipboardData.types.includes("text/plain")) return;
+      if (meansText(event)) return;
       take(readChosen(event.clipboardData.files));
     });
     return () => listen.abort();

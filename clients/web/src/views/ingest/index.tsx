@@ -4,10 +4,11 @@ import { useEffect } from "preact/hooks";
 import { announce } from "../../announce";
 import { ingest, search } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
-import { lang, useMessages } from "../../i18n";
+import { useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
 import { useAnswer } from "../answer";
 import { useScrollBack } from "../scroll-back";
+import { useTitle } from "../title";
 import { DraftCard } from "./DraftCard";
 import { Dropzone } from "./Dropzone";
 import { existing } from "./existing";
@@ -42,9 +43,7 @@ export default function Ingest(): VNode {
       removeEventListener("drop", stay);
     };
   }, []);
-  useEffect(() => {
-    document.title = `${m("title")} · Lookalike`;
-  }, [lang.value]);
+  useTitle(m("title"));
 
   const now = allowed.value;
   useScrollBack(now !== "asking");

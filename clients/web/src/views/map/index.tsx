@@ -1,6 +1,5 @@
 import { useSignal } from "@preact/signals";
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
 import { map } from "../../api/clients";
 import { lang, t, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
@@ -8,6 +7,7 @@ import { Skeleton } from "../../parts/Skeleton";
 import { ago } from "../ago";
 import { useAnswer } from "../answer";
 import { useScrollBack } from "../scroll-back";
+import { useTitle } from "../title";
 import { type Atlas, readAtlas } from "./atlas";
 import { Draw } from "./Draw";
 import { Find } from "./Find";
@@ -21,9 +21,7 @@ import "./map.css";
 export default function CatalogueMap(): VNode {
   const m = useMessages(messages);
   const [answer, again] = useAnswer("map", (signal) => readAtlas(map, signal));
-  useEffect(() => {
-    document.title = `${m("title")} · Lookalike`;
-  }, [lang.value]);
+  useTitle(m("title"));
   useScrollBack(answer.state === "ready");
 
   if (answer.state === "failed") {

@@ -1,8 +1,9 @@
 import type { VNode } from "preact";
+import { attributeTexts } from "../../api/match";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
 import { lang, type MessageKey, t, useMessages } from "../../i18n";
 import { Link } from "../../router";
-import { searchFor, textsOf } from "./choices";
+import { searchFor } from "./choices";
 import { messages } from "./messages";
 
 /** Features first, in the order that people describe clothes in. */
@@ -23,7 +24,7 @@ export function Attributes({ product }: { product: Product }): VNode {
           <div key={field}>
             <dt>{name}</dt>
             <dd>
-              {textsOf(product, field).map((text) => (
+              {attributeTexts(product, field).map((text) => (
                 <Link
                   key={text}
                   class="attribute"

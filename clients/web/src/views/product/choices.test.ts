@@ -10,7 +10,6 @@ import {
   otherColours,
   sameCut,
   searchFor,
-  textsOf,
   withChoice,
 } from "./choices";
 
@@ -73,16 +72,6 @@ describe("the same in another colour", () => {
 });
 
 describe("attributes", () => {
-  it("are lists or single values", () => {
-    const product = create(ProductSchema, {
-      attributes: { season: ["Cold", "Windy"], size: 42, sale: true },
-    });
-    expect(textsOf(product, "season")).toEqual(["Cold", "Windy"]);
-    expect(textsOf(product, "size")).toEqual(["42"]);
-    expect(textsOf(product, "sale")).toEqual(["true"]);
-    expect(textsOf(product, "colour")).toEqual([]);
-  });
-
   it("lead to a search by them", () => {
     expect(searchFor("colour", "light blue")).toBe("/?colour=light+blue");
     expect(searchFor("brand", "luma & co")).toBe("/?q=luma+%26+co");

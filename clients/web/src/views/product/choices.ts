@@ -1,4 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { attributeTexts } from "../../api/match";
 import type { FilterSchema } from "../../gen/lookalike/type/v1/filter_pb";
 import { Garment } from "../../gen/lookalike/type/v1/garment_pb";
 import type { Product } from "../../gen/lookalike/type/v1/product_pb";
@@ -52,23 +53,14 @@ export function withChoice(
   return query === "" ? "" : `?${query}`;
 }
 
-/** The texts of an attribute, one for each value. */
-export function textsOf(product: Product, field: string): string[] {
-  const value = product.attributes?.[field];
-  const values = Array.isArray(value) ? value : [value];
-  return values
-    .filter((item) => typeof item === "string" || typeof item === "number" || typeof item === "boolean")
-    .map(String);
-}
-
 /**
  * What passes as the same thing in another colour: of a known colour, but none of its own, and of
  * its category if it has one. Undefined for a product whose own colour nobody knows.
  */
 export function otherColours(product: Product): MessageInitShape<typeof FilterSchema> | undefined {
-  const colours = textsOf(product, "colour");
+  const colours = attributeTexts(product, "colour");
   if (colours.length === 0) return undefined;
-  const categories = textsOf(product, "category");
+  const categories = attributeTexts(product, "category");
   return {
     conditions: [
       { field: "colour", test: { case: "exists", value: true } },

@@ -11,6 +11,7 @@ import { Notice } from "../../parts/Notice";
 import { Skeleton } from "../../parts/Skeleton";
 import { Link, productUrl, route } from "../../router";
 import { useAnswer } from "../answer";
+import { useTitle } from "../title";
 import { Alternatives, searchWith } from "./Alternatives";
 import { Attributes } from "./Attributes";
 import { Gallery } from "./Gallery";
@@ -26,9 +27,7 @@ export default function ProductPage(): VNode {
   });
   const product = answer.state === "ready" ? answer.value : undefined;
   const title = product ? nameOf(product) : productId;
-  useEffect(() => {
-    document.title = `${title} · Lookalike`;
-  }, [title]);
+  useTitle(title);
   // From product to product the view stays, but what had the focus is gone.
   const before = useRef(productId);
   useEffect(() => {

@@ -7,6 +7,7 @@ import { results } from "../../search/results";
 import { query } from "../../search/state";
 import { urlOf } from "../../search/url";
 import { useScrollBack } from "../scroll-back";
+import { useTitle } from "../title";
 import { FacetSide } from "./FacetSide";
 import { Hero } from "./Hero";
 import { messages } from "./messages";
@@ -24,9 +25,7 @@ export default function Search(): VNode {
   const photo = now.parts.find((part) => part.kind === "photo");
   const title = titleOf(now, t);
 
-  useEffect(() => {
-    document.title = title === "" ? "Lookalike" : `${title} · Lookalike`;
-  }, [title]);
+  useTitle(title);
 
   const found = results.value;
   // Said once for every answer.

@@ -11,6 +11,7 @@ import { Skeleton } from "../../parts/Skeleton";
 import { Link } from "../../router";
 import { ago } from "../ago";
 import { useScrollBack } from "../scroll-back";
+import { useTitle } from "../title";
 import { Load } from "./Load";
 import { messages } from "./messages";
 import { usePolling } from "./polling";
@@ -46,9 +47,7 @@ export default function Status(): VNode {
   };
   const calm = error.value === null && overall(answer.value?.services ?? []) === "well";
   const askNow = usePolling(ask, calm ? PAUSE_MS : ANXIOUS_PAUSE_MS);
-  useEffect(() => {
-    document.title = `${m("title")} · Lookalike`;
-  }, [lang.value]);
+  useTitle(m("title"));
 
   const now = answer.value;
   useScrollBack(now !== null);
