@@ -51,7 +51,7 @@ async function chooseMiddle(page: Page): Promise<void> {
 }
 
 const neighbourhoods = (page: Page) =>
-  page.getByRole("region", { name: "Neighbourhoods" }).getByRole("button", { name: /^Show/ });
+  page.getByRole("region", { name: "Neighbourhoods" }).getByRole("button", { name: / products?$/ });
 
 test("the map is drawn on request, with its neighbourhoods as a list", async ({ page }) => {
   await openMap(page);

@@ -30,15 +30,20 @@ export function Neighbourhoods(props: {
             >
               <button
                 type="button"
-                aria-label={m("neighbourhood.go", { words, count: cluster.count })}
                 onClick={() => {
                   shown.value = place;
                   props.onShow(place);
                 }}
               >
                 <Mark colour={css(palette.clusters[place] ?? 0)} />
-                <span class="neighbourhood-words">{words}</span>
-                <span class="neighbourhood-count">{number(cluster.count)}</span>
+                <span class="neighbourhood-words">{words}</span>{" "}
+                <span class="neighbourhood-count">
+                  {number(cluster.count)}
+                  <span class="visually-hidden">
+                    {" "}
+                    {m("neighbourhood.products", { count: cluster.count })}
+                  </span>
+                </span>
               </button>
               {place === shown.value && cluster.words.length > 0 && (
                 <Link
