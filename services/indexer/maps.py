@@ -16,7 +16,7 @@ FEWEST_PRODUCTS: Final = 5
 
 
 class MapStage(IntEnum):
-    """A step of building a map; numbered as lookalike.indexer.v1.MapStage."""
+    """A step of building a map; numbered as lookalike.type.v1.MapStage."""
 
     NEIGHBOURS = 1
     LAYOUT = 2
@@ -34,7 +34,7 @@ class MapProgress:
 
 @dataclass(frozen=True, slots=True)
 class MapCluster:
-    """A neighbourhood of a map; see lookalike.indexer.v1.MapCluster."""
+    """A neighbourhood of a map; see lookalike.type.v1.MapCluster."""
 
     words: tuple[str, ...]
     x: float

@@ -25,6 +25,7 @@ from lookalike.gateway.v1 import (
     search_pb2_grpc,
 )
 from lookalike.type.v1 import filter_pb2, image_pb2, product_pb2
+from lookalike.type.v1 import map_pb2 as type_pb2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -354,21 +355,21 @@ class GatewayTwin(
 
     async def GetMap(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await self._note(request, context)
-        header = map_pb2.MapHeader(map_id="1", product_count=1)
+        header = type_pb2.MapHeader(map_id="1", product_count=1)
         header.clusters.add(words=["red", "skirts"], x=0.5, y=0.25, product_count=1)
         yield map_pb2.GetMapResponse(header=header)
         if request.known_map_id != "1":
-            points = map_pb2.MapPoints(product_ids=["a"], xy_u16=b"\xff\x7f\0\0", clusters=[-1])
+            points = type_pb2.MapPoints(product_ids=["a"], xy_u16=b"\xff\x7f\0\0", clusters=[-1])
             yield map_pb2.GetMapResponse(points=points)
 
     async def BuildMap(self, request: Any, context: Any) -> AsyncIterator[Any]:
         await self._note(request, context)
         for share in (0.25, 0.75):
-            yield map_pb2.BuildMapResponse(stage=map_pb2.MAP_STAGE_LAYOUT, fraction=share)
+            yield map_pb2.BuildMapResponse(stage=type_pb2.MAP_STAGE_LAYOUT, fraction=share)
             if self.breaking:
                 self.breaking -= 1
                 await abort(context, grpc.StatusCode.UNAVAILABLE)
-        stored = map_pb2.BuildMapResponse(stage=map_pb2.MAP_STAGE_STORED, fraction=1)
+        stored = map_pb2.BuildMapResponse(stage=type_pb2.MAP_STAGE_STORED, fraction=1)
         stored.header.map_id = "1"
         yield stored
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from lookalike.indexer.v1 import indexer_pb2, map_pb2, map_pb2_grpc, spaces_pb2, spaces_pb2_grpc
+from lookalike.type.v1 import map_pb2 as type_pb2
 from servicekit.errors import (
     FailedPrecondition,
     Internal,
@@ -52,7 +53,7 @@ async def build(under_test: IndexerUnderTest) -> list[map_pb2.BuildMapResponse]:
 
 async def read(
     under_test: IndexerUnderTest, known_map_id: str = ""
-) -> tuple[map_pb2.MapHeader, dict[str, Point]]:
+) -> tuple[type_pb2.MapHeader, dict[str, Point]]:
     """The header, and place and neighbourhood of every product."""
     request = map_pb2.GetMapRequest(known_map_id=known_map_id)
     first, *others = [message async for message in stub_of(under_test).GetMap(request)]
@@ -125,8 +126,8 @@ async def test_progress_only_grows_and_ends_with_the_stored_map(
     stages, fractions = [one.stage for one in told], [one.fraction for one in told]
     assert stages == sorted(stages)
     assert fractions == sorted(fractions)
-    assert set(stages) == set(map_pb2.MapStage.values()) - {map_pb2.MAP_STAGE_UNSPECIFIED}
-    assert (told[-1].stage, told[-1].fraction) == (map_pb2.MAP_STAGE_STORED, 1.0)
+    assert set(stages) == set(type_pb2.MapStage.values()) - {type_pb2.MAP_STAGE_UNSPECIFIED}
+    assert (told[-1].stage, told[-1].fraction) == (type_pb2.MAP_STAGE_STORED, 1.0)
     assert [one.HasField("header") for one in told] == [False] * (len(told) - 1) + [True]
 
 
@@ -345,7 +346,7 @@ async def drawing(under_test: IndexerUnderTest) -> tuple[Any, psutil.Process]:
     vectors = np.random.default_rng(7).standard_normal((1000, 8))
     await under_test.upsert(*(record(f"{n}", unit(*one)) for n, one in enumerate(vectors)))
     call = aiter(stub_of(under_test).BuildMap(map_pb2.BuildMapRequest()))
-    while (await anext(call)).stage != map_pb2.MAP_STAGE_LAYOUT:
+    while (await anext(call)).stage != type_pb2.MAP_STAGE_LAYOUT:
         pass
     [process] = (
         child

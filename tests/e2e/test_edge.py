@@ -15,6 +15,7 @@ from PIL import Image
 from deploy.local import edge, tools
 from deploy.local.settings import EdgeConfig
 from lookalike.gateway.v1 import ingest_pb2, ingest_pb2_grpc, map_pb2, model_pb2, search_pb2
+from lookalike.type.v1 import map_pb2 as type_pb2
 from servicekit.status import from_rpc_error
 from servicekit.testing import free_port
 from tests.e2e import grpc_web
@@ -147,7 +148,7 @@ def test_the_map_is_built_where_writing_is_allowed_and_read_by_everybody(
     with httpx.Client(base_url=writing_edge, trust_env=False, timeout=60) as client:
         answer = grpc_web.call(client, f"{MAPS}/BuildMap", map_pb2.BuildMapRequest())
     built = map_pb2.BuildMapResponse.FromString(answer.messages[-1])
-    assert (answer.code, built.stage) == (0, map_pb2.MAP_STAGE_STORED)
+    assert (answer.code, built.stage) == (0, type_pb2.MAP_STAGE_STORED)
     answer = grpc_web.call(browser, f"{MAPS}/GetMap", map_pb2.GetMapRequest())
     first, *others = map(map_pb2.GetMapResponse.FromString, answer.messages)
     assert first.header == built.header

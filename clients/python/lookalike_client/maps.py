@@ -12,6 +12,7 @@ from typing import Any, Final
 import grpc
 
 from lookalike.gateway.v1 import map_pb2, map_pb2_grpc
+from lookalike.type.v1 import map_pb2 as type_pb2
 from lookalike_client import errors
 from lookalike_client.models import Value
 
@@ -147,7 +148,7 @@ class AsyncMap:
 _STAGES: Final = dict(enumerate(MapStage, 1))
 
 
-def _header(message: map_pb2.MapHeader) -> MapHeader:
+def _header(message: type_pb2.MapHeader) -> MapHeader:
     return MapHeader(
         message.map_id,
         message.create_time.ToDatetime(tzinfo=UTC),
@@ -162,7 +163,7 @@ def _header(message: map_pb2.MapHeader) -> MapHeader:
     )
 
 
-def _points(message: map_pb2.MapPoints) -> list[MapPoint]:
+def _points(message: type_pb2.MapPoints) -> list[MapPoint]:
     xy = array.array("H", message.xy_u16)
     if sys.byteorder == "big":
         xy.byteswap()

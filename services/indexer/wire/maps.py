@@ -6,6 +6,7 @@ from typing import Final
 from google.protobuf import timestamp_pb2
 
 from lookalike.indexer.v1 import map_pb2
+from lookalike.type.v1 import map_pb2 as type_pb2
 from services.indexer.maps import MapProgress, ShownMap
 from services.indexer.wire import checks
 
@@ -16,11 +17,11 @@ def known_map_id(request: map_pb2.GetMapRequest) -> str:
     return checks.text(request.known_map_id, "known_map_id", 256, empty=True)
 
 
-def header(shown: ShownMap) -> map_pb2.MapHeader:
+def header(shown: ShownMap) -> type_pb2.MapHeader:
     drawn = shown.drawn
     create_time = timestamp_pb2.Timestamp()
     create_time.FromMicroseconds(drawn.create_time_us)
-    return map_pb2.MapHeader(
+    return type_pb2.MapHeader(
         map_id=drawn.map_id,
         create_time=create_time,
         embedding_version=shown.embedding_version,
@@ -28,7 +29,7 @@ def header(shown: ShownMap) -> map_pb2.MapHeader:
         product_count=len(drawn.product_ids),
         missing_count=shown.missing_count,
         clusters=[
-            map_pb2.MapCluster(
+            type_pb2.MapCluster(
                 words=one.words,
                 x=one.x,
                 y=one.y,
@@ -40,11 +41,11 @@ def header(shown: ShownMap) -> map_pb2.MapHeader:
     )
 
 
-def points(shown: ShownMap) -> Iterator[map_pb2.MapPoints]:
+def points(shown: ShownMap) -> Iterator[type_pb2.MapPoints]:
     drawn = shown.drawn
     for start in range(0, len(drawn.product_ids), POINTS_AT_ONCE):
         chosen = slice(start, start + POINTS_AT_ONCE)
-        yield map_pb2.MapPoints(
+        yield type_pb2.MapPoints(
             product_ids=drawn.product_ids[chosen],
             xy_u16=drawn.xy[chosen].astype("<u2").tobytes(),
             clusters=drawn.cluster_of[chosen].tolist(),
@@ -54,8 +55,8 @@ def points(shown: ShownMap) -> Iterator[map_pb2.MapPoints]:
 def build_message(told: MapProgress | ShownMap) -> map_pb2.BuildMapResponse:
     if isinstance(told, ShownMap):
         return map_pb2.BuildMapResponse(
-            stage=map_pb2.MAP_STAGE_STORED, fraction=1.0, header=header(told)
+            stage=type_pb2.MAP_STAGE_STORED, fraction=1.0, header=header(told)
         )
     return map_pb2.BuildMapResponse(
-        stage=map_pb2.MapStage.ValueType(told.stage), fraction=told.fraction
+        stage=type_pb2.MapStage.ValueType(told.stage), fraction=told.fraction
     )

@@ -15,6 +15,7 @@ from lookalike.gateway.v1 import map_pb2, map_pb2_grpc
 from lookalike.indexer.v1 import indexer_pb2, indexer_pb2_grpc
 from lookalike.indexer.v1 import map_pb2 as indexer_map_pb2
 from lookalike.indexer.v1 import map_pb2_grpc as indexer_map_pb2_grpc
+from lookalike.type.v1 import map_pb2 as type_pb2
 from servicekit.channels import open_channel
 from tests.contract.gateway.stack import (
     ServiceProcess,
@@ -66,7 +67,7 @@ async def build(stack: Stack, **options: Any) -> list[map_pb2.BuildMapResponse]:
 async def test_a_map_is_built_and_read_as_the_indexer_has_it(stack: Stack, indexer: str) -> None:
     told = await build(stack)
     assert [one.HasField("header") for one in told] == [False] * (len(told) - 1) + [True]
-    assert told[-1].stage == map_pb2.MAP_STAGE_STORED
+    assert told[-1].stage == type_pb2.MAP_STAGE_STORED
     first, *others = await read(stack)
     assert first.header == told[-1].header
     assert first.header.product_count == 12
@@ -111,7 +112,7 @@ async def test_an_indexer_that_dies_in_the_middle_is_told_as_away(tmp_path: Path
                 await index.UpsertProducts(indexer_pb2.UpsertProductsRequest(products=records))
             call = stub_of(stack).BuildMap(map_pb2.BuildMapRequest())
             async for told in call:
-                if told.stage == map_pb2.MAP_STAGE_LAYOUT:
+                if told.stage == type_pb2.MAP_STAGE_LAYOUT:
                     break
             [drawing] = (
                 process

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { map } from "../../api/clients";
 import { type AppError, toAppError } from "../../api/errors";
 import { focusView } from "../../focus";
-import { MapStage } from "../../gen/lookalike/gateway/v1/map_pb";
+import { MapStage } from "../../gen/lookalike/type/v1/map_pb";
 import { percent, useMessages } from "../../i18n";
 import { Notice } from "../../parts/Notice";
 import { messages } from "./messages";

@@ -1,5 +1,6 @@
 import type { Client } from "@connectrpc/connect";
-import type { MapHeader, MapService } from "../../gen/lookalike/gateway/v1/map_pb";
+import type { MapService } from "../../gen/lookalike/gateway/v1/map_pb";
+import type { MapHeader } from "../../gen/lookalike/type/v1/map_pb";
 import { Grid } from "./grid";
 import type { Neighbourhood } from "./labels";
 import { type Points, PointsBuilder } from "./points";
