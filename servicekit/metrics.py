@@ -144,7 +144,7 @@ class ServiceMetrics:
         self._batch_families: _BatchFamilies | None = None
         self._listeners: list[CallListener] = []
 
-    def listen_to_calls(self, listener: "CallListener") -> None:
+    def listen_to_calls(self, listener: CallListener) -> None:
         """Tells it of every call from now on."""
         self._listeners.append(listener)
 

@@ -1,11 +1,15 @@
-"""Opens the connection to a gateway."""
+"""Opens the connection to a gateway; what a call over it is."""
 
 import ipaddress
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeAlias
 
 import grpc
 
 DEFAULT_SERVER: Final = "127.0.0.1:50050"
+
+Call: TypeAlias = Callable[..., Awaitable[Any]]
+"""A call with retries: method, request, timeout_s."""
 
 _SECURE: Final = "https://"
 _PLAIN: Final = "http://"

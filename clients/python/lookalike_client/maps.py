@@ -4,7 +4,7 @@ import array
 import asyncio
 import dataclasses
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -14,6 +14,7 @@ import grpc
 from lookalike.gateway.v1 import map_pb2, map_pb2_grpc
 from lookalike.type.v1 import map_pb2 as type_pb2
 from lookalike_client import errors
+from lookalike_client.channel import Call
 from lookalike_client.models import Value
 
 _FIRST_WAIT_S: Final = 0.2
@@ -84,10 +85,6 @@ class MapProgress(Value):
     """Of the whole work, 0 to 1."""
     header: MapHeader | None
     """Of the finished map, with the last word only."""
-
-
-Call = Callable[..., Awaitable[Any]]
-"""A call with retries: method, request, timeout_s."""
 
 
 class AsyncMap:

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from enum import StrEnum
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from lookalike.gateway.v1 import model_pb2, model_pb2_grpc
 from lookalike_client import errors
+from lookalike_client.channel import Call
 from lookalike_client.models import Value
 
 _LOADING_S: Final = 300.0
@@ -114,10 +115,6 @@ class Comparison(Value):
     other_embedding_version: str
     products: Overlap
     texts: Overlap
-
-
-Call = Callable[..., Awaitable[Any]]
-"""A unary call with retries: method, request, timeout_s."""
 
 
 class AsyncSpaces:
